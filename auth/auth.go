@@ -1,0 +1,50 @@
+// Package auth decides who somebody is and what they may do. It knows no
+// storage and no protocol: an [Authenticator] turns a name, a password and the
+// circumstances of a login into an [Account].
+package auth
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/netip"
+)
+
+// Errors of an Authenticator, found with errors.Is. Any other error means that
+// nobody could tell (a directory that does not answer): the client gets 451
+// and may try again, and the attempt does not count as a wrong password.
+var (
+	// ErrDenied: the user exists and the password, address or certificate is wrong.
+	ErrDenied = errors.New("auth: denied")
+	// ErrUnknownUser: this authenticator has no such user; the next in a chain may.
+	ErrUnknownUser = errors.New("auth: unknown user")
+)
+
+// Request is one login attempt.
+type Request struct {
+	User     string
+	Password string
+	Remote   netip.AddrPort       // the client's address, IPv4 unmapped
+	TLS      *tls.ConnectionState // nil on a plain control connection
+}
+
+// Account is somebody who has logged in.
+type Account struct {
+	Name        string
+	Anonymous   bool
+	Permissions Permissions
+	// Home names the tree that the user sees as "/": a back end and a path in it. The
+	// program gives it its meaning; this package only carries it.
+	Home   string
+	Mounts map[string]string // further trees by the directory they appear at
+	// LoginMessage and QuitMessage replace the texts of the 230 and 221 replies.
+	LoginMessage string
+	QuitMessage  string
+}
+
+// Authenticator checks a login. It is called by many goroutines at once and may
+// block; it must honour ctx. It takes about as long for an unknown user as for
+// a wrong password.
+type Authenticator interface {
+	Authenticate(ctx context.Context, r Request) (*Account, error)
+}

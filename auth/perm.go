@@ -1,0 +1,79 @@
+package auth
+
+import "fmt"
+
+// Perm is a set of the permission letters that pyftpdlib made known:
+//
+//	e  change directory            CWD CDUP
+//	l  list files                  LIST NLST STAT MLSD MLST SIZE MDTM
+//	r  retrieve files              RETR
+//	a  append to files             APPE, STOR after REST
+//	d  delete files, directories   DELE RMD
+//	f  rename                      RNFR RNTO
+//	m  make directories            MKD
+//	w  store files                 STOR STOU
+//	M  change modes                SITE CHMOD
+//	T  change times                MFMT
+type Perm uint16
+
+// The letters, as bits.
+const (
+	PermEnter  Perm = 1 << iota // e
+	PermList                    // l
+	PermRead                    // r
+	PermAppend                  // a
+	PermDelete                  // d
+	PermRename                  // f
+	PermMkdir                   // m
+	PermWrite                   // w
+	PermChmod                   // M
+	PermTime                    // T
+
+	PermReadOnly = PermEnter | PermList | PermRead
+	PermAll      = 1<<len(permLetters) - 1
+)
+
+const permLetters = "elradfmwMT"
+
+// ParsePerm reads a set of letters such as "elr". Order and repetition do not
+// matter; an unknown letter is an error that names it.
+func ParsePerm(s string) (Perm, error) {
+	var p Perm
+next:
+	for _, r := range s {
+		for i, l := range permLetters {
+			if r == l {
+				p |= 1 << i
+				continue next
+			}
+		}
+		return 0, fmt.Errorf("auth: unknown permission %q, want letters of %q", r, permLetters)
+	}
+	return p, nil
+}
+
+// Has reports whether every letter of want is in the set.
+func (p Perm) Has(want Perm) bool { return p&want == want }
+
+// Writes reports whether any letter of the set can change something.
+func (p Perm) Writes() bool { return p&^PermReadOnly != 0 }
+
+// String returns the letters in their usual order.
+func (p Perm) String() string {
+	b := make([]byte, 0, len(permLetters))
+	for i := range permLetters {
+		if p&(1<<i) != 0 {
+			b = append(b, permLetters[i])
+		}
+	}
+	return string(b)
+}
+
+// Permissions tells what a user may do in which directory.
+type Permissions struct {
+	// Base holds wherever no rule says otherwise.
+	Base Perm
+}
+
+// At returns what may be done with name, a clean absolute path of the user's tree.
+func (p Permissions) At(name string) Perm { return p.Base }

@@ -1,0 +1,166 @@
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/afero"
+	"golang.org/x/text/encoding"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+)
+
+// ErrServerClosed is returned by Serve after Shutdown or Close.
+var ErrServerClosed = errors.New("protocol: server closed")
+
+// TLSMode says how a listener comes to TLS.
+type TLSMode string
+
+// The modes of RFC 4217 and, for Implicit, of its expired drafts.
+const (
+	TLSNone     TLSMode = "none"
+	TLSExplicit TLSMode = "explicit" // AUTH TLS
+	TLSImplicit TLSMode = "implicit" // TLS from the first byte
+)
+
+// SessionReuse says whether a data connection has to resume the TLS session of
+// its control connection.
+type SessionReuse string
+
+// The values of Server.SessionReuse.
+const (
+	ReuseOff     SessionReuse = "off"     // no tickets are given
+	ReusePrefer  SessionReuse = "prefer"  // tickets are given, a full handshake is accepted too
+	ReuseRequire SessionReuse = "require" // 425 to a data connection that does not resume
+)
+
+// ASCII says when TYPE A converts line ends.
+type ASCII string
+
+// The values of Server.ASCII.
+const (
+	ASCIIExplicit ASCII = "explicit" // only after the client has sent TYPE A
+	ASCIIAlways   ASCII = "always"   // also while TYPE A is only RFC 959's default
+	ASCIINever    ASCII = "never"    // bytes are bytes
+)
+
+// Match says to whom a passive connection is given.
+type Match string
+
+// The values of Server.PassiveMatch.
+const (
+	// MatchAddress shares the ports of the range: a connection belongs to the session
+	// of the same client address that waits on that port.
+	MatchAddress Match = "address"
+	// MatchExclusive gives each session that sends PASV a port of its own.
+	MatchExclusive Match = "exclusive"
+)
+
+// PortRange is an inclusive range of TCP ports. The zero value means any port.
+type PortRange struct{ First, Last uint16 }
+
+// Listener is what Serve listens on and how sessions that come from it behave.
+type Listener struct {
+	net.Listener
+	TLS TLSMode // empty means none
+	// RequireTLSControl refuses USER, and RequireTLSData every transfer, in clear text.
+	RequireTLSControl bool
+	RequireTLSData    bool
+}
+
+// Server is an FTP server. Auth and OpenFS must be set; a zero value elsewhere
+// means the documented default. The fields must not change after Serve.
+type Server struct {
+	// Auth checks logins.
+	Auth auth.Authenticator
+	// OpenFS returns the tree that an account sees, its own root as "/".
+	// It is called once for each login.
+	OpenFS func(ctx context.Context, a *auth.Account) (afero.Fs, error)
+
+	// Log is where the server writes; default slog.Default().
+	Log *slog.Logger
+	// Hooks are told what happens.
+	Hooks Hooks
+	// Banner is the text of the greeting, several lines possible; default "ftp-gateway ready.".
+	Banner string
+
+	// TLSConfig holds the certificates; nil means no TLS. It is cloned.
+	TLSConfig *tls.Config
+	// SessionReuse is about data connections; default ReusePrefer.
+	SessionReuse SessionReuse
+
+	// MaxSessions is the most sessions at a time, MaxPerIP those of one client
+	// address; 0 means no limit.
+	MaxSessions int
+	MaxPerIP    int
+	// LoginAttempts is how many wrong passwords end a session; default 3.
+	LoginAttempts int
+	// LoginDelay is how long the answer to a wrong password waits; default 3 s, negative none.
+	LoginDelay time.Duration
+
+	// IdleTimeout ends a session that sends no command and moves no data; default 5 min.
+	IdleTimeout time.Duration
+	// StallTimeout ends a transfer in which no byte moves; default 2 min.
+	StallTimeout time.Duration
+	// ConnectTimeout bounds how long a data connection may take to come up, TLS included; default 30 s.
+	ConnectTimeout time.Duration
+	// CommandTimeout bounds what a command other than a transfer asks of the tree; default 1 min.
+	CommandTimeout time.Duration
+	// CommitTimeout bounds how long the end of an upload may take; default 5 min.
+	CommitTimeout time.Duration
+
+	// PassivePorts is the range for PASV and EPSV; the zero value means any free port, one listener per PASV.
+	PassivePorts PortRange
+	PassiveMatch Match // default MatchAddress
+	// PassiveAddress returns the IPv4 address that PASV tells, for a session
+	// whose control connection ends at local; nil, or an invalid Addr, means local itself.
+	PassiveAddress func(local netip.Addr) netip.Addr
+	// PermitForeignAddresses lets data connections go to and come from other
+	// addresses than the client's (FXP). It opens the server to bounce attacks.
+	PermitForeignAddresses bool
+	// PermitPrivilegedPorts lets PORT and EPRT name ports below 1024.
+	PermitPrivilegedPorts bool
+
+	// AcceptNoCloseNotify takes the end of a TLS upload without close_notify for its end instead of a cut.
+	AcceptNoCloseNotify bool
+	// AcceptControlLost takes an upload whose control connection has ended without
+	// QUIT for whole, if the data connection ended in order.
+	AcceptControlLost bool
+	// CutGrace is how long data is still read after the control connection was
+	// lost in the middle of an upload; default 10 s.
+	CutGrace time.Duration
+
+	// ASCII says when TYPE A converts; default ASCIIExplicit.
+	ASCII ASCII
+	// Encoding is that of names on the control connection; nil means UTF-8.
+	Encoding encoding.Encoding
+	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
+	LocalTime bool
+	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.
+	NoSendfile bool
+
+	// ListenData and DialData replace net.ListenConfig.Listen and net.Dialer.DialContext
+	// for data connections; for tests.
+	ListenData func(ctx context.Context, network, address string) (net.Listener, error)
+	DialData   func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Serve accepts sessions on l until Shutdown or Close, and then returns
+// ErrServerClosed. It may be called for several listeners at once. It closes l.
+func (s *Server) Serve(l Listener) error { panic("being written") }
+
+// Shutdown stops accepting, ends idle sessions with 421 and waits for running
+// transfers. When ctx is done it calls them off like a cut, waits until that is
+// done, and returns the context's error.
+func (s *Server) Shutdown(ctx context.Context) error { panic("being written") }
+
+// Close is Shutdown without patience.
+func (s *Server) Close() error { panic("being written") }
+
+// Sessions returns how many sessions are being served.
+func (s *Server) Sessions() int { panic("being written") }

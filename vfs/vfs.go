@@ -1,0 +1,155 @@
+// Package vfs says what ftp-gateway asks of a file tree beyond afero.Fs.
+//
+// A file system is an [afero.Fs]: local disks, buckets and anything else that
+// implements afero can be served. What a tree can do beyond afero it tells by
+// implementing one of the small optional interfaces of this package. Nobody
+// asserts these interfaces outside this package: callers use the helper
+// functions ([WithContext], [Abort], [OpenAt], [Hash], [List], [OSFile]), which
+// ask for the interface and otherwise do the work in another way, or answer
+// [errors.ErrUnsupported].
+//
+// Names are slash-separated, absolute ("/a/b") and clean ([path.Clean]); "/"
+// is the root of the tree. Whoever takes names from a client cleans them first.
+//
+// Errors are those of io/fs ([io/fs.ErrNotExist], [io/fs.ErrExist],
+// [io/fs.ErrPermission]), [errors.ErrUnsupported] and the few of errors.go,
+// wrapped in an [io/fs.PathError] with the name that the caller gave.
+//
+// A tree is used by many goroutines at once; a file is used by one.
+package vfs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/afero"
+)
+
+// Contexter is a file system whose work can be called off.
+type Contexter interface {
+	// WithContext returns the same tree, bound to ctx: what it and the files
+	// opened through it do ends early, with the context's cause, when ctx is
+	// done. The value is a cheap copy, made for one command and never kept.
+	//
+	// A context in a struct is normally wrong; the signatures here belong to
+	// afero, so it is the exception.
+	WithContext(ctx context.Context) afero.Fs
+}
+
+// Aborter is a file opened for writing that can be given up.
+//
+// After Abort a bucket holds what it held before the file was opened; a disk
+// may keep the part that arrived, for a resume, if it was told to. Cause says
+// why, for the log. A Close or a second Abort after it does nothing and returns
+// nil. Abort after a Close that committed does nothing.
+type Aborter interface {
+	Abort(cause error) error
+}
+
+// Resumer is a file system that can go on writing in the middle of a file.
+type Resumer interface {
+	// OpenAt opens the existing file name for writing from offset on, keeping
+	// the bytes before it. An offset of -1 means the end of the file (append)
+	// and creates the file where it is missing. An offset behind the end of the file is
+	// refused with ErrBadOffset. A refusal leaves the file as it was.
+	OpenAt(name string, offset int64) (afero.File, error)
+}
+
+// Hasher knows a file's digest without reading it.
+type Hasher interface {
+	// Hash returns the digest of the whole file. Algo is a name of the IANA
+	// registry in upper case ("SHA-256", "MD5", "CRC32"). It returns
+	// errors.ErrUnsupported where the digest is not known.
+	Hash(name, algo string) ([]byte, error)
+}
+
+// OSFiler is a file that is, underneath, a file of the operating system whose
+// bytes are the file's bytes, so that the kernel can move them (sendfile,
+// splice). The file's own offset is the place to go on.
+type OSFiler interface {
+	OSFile() *os.File
+}
+
+// Wrapper is what a file system around another one has to be. A wrapper names
+// every method, embeds nothing, and forwards through the helpers of this
+// package; var _ Wrapper = (*T)(nil) then makes the compiler ask, for every
+// capability added later, what the wrapper does with it.
+type Wrapper interface {
+	afero.Fs
+	afero.Symlinker
+	Contexter
+	Resumer
+	Hasher
+}
+
+// WithContext binds fsys to ctx, or returns fsys itself where it cannot be bound.
+func WithContext(ctx context.Context, fsys afero.Fs) afero.Fs {
+	if c, ok := fsys.(Contexter); ok {
+		return c.WithContext(ctx)
+	}
+	return fsys
+}
+
+// Abort gives up a file that was opened for writing: see [Aborter]. A file that
+// cannot be given up is closed; its name keeps the part that arrived, and the
+// error is errors.ErrUnsupported unless closing failed.
+func Abort(f afero.File, cause error) error {
+	if a, ok := f.(Aborter); ok {
+		return a.Abort(cause)
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return &fs.PathError{Op: "abort", Path: f.Name(), Err: errors.ErrUnsupported}
+}
+
+// OpenAt opens name for writing from offset on: see [Resumer]. A tree that is
+// no Resumer is asked through afero: open, compare the size, seek.
+func OpenAt(fsys afero.Fs, name string, offset int64) (afero.File, error) {
+	if r, ok := fsys.(Resumer); ok {
+		return r.OpenAt(name, offset)
+	}
+	flag := os.O_WRONLY
+	if offset < 0 {
+		flag |= os.O_CREATE
+	}
+	f, err := fsys.OpenFile(name, flag, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	end, err := f.Seek(0, io.SeekEnd)
+	if err == nil && offset > end {
+		err = &fs.PathError{Op: "open", Path: name, Err: ErrBadOffset}
+	}
+	if err == nil && offset >= 0 {
+		_, err = f.Seek(offset, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Hash returns the digest of a whole file where the tree knows it without
+// reading, and errors.ErrUnsupported where it does not.
+func Hash(fsys afero.Fs, name, algo string) ([]byte, error) {
+	if h, ok := fsys.(Hasher); ok {
+		return h.Hash(name, algo)
+	}
+	return nil, &fs.PathError{Op: "hash", Path: name, Err: errors.ErrUnsupported}
+}
+
+// OSFile returns the operating system's file behind f, or nil where there is none.
+func OSFile(f afero.File) *os.File {
+	switch f := f.(type) {
+	case *os.File:
+		return f
+	case OSFiler:
+		return f.OSFile()
+	}
+	return nil
+}
