@@ -11,7 +11,7 @@ import (
 )
 
 // Errors of an Authenticator, found with errors.Is. Any other error means that
-// nobody could tell (a directory that does not answer): the client gets 451
+// nobody could tell (a directory that does not answer): the client gets 421
 // and may try again, and the attempt does not count as a wrong password.
 var (
 	// ErrDenied: the user exists and the password, address or certificate is wrong.

@@ -7,7 +7,7 @@ import "fmt"
 //	e  change directory            CWD CDUP
 //	l  list files                  LIST NLST STAT MLSD MLST SIZE MDTM
 //	r  retrieve files              RETR
-//	a  append to files             APPE, STOR after REST
+//	a  append to files             APPE
 //	d  delete files, directories   DELE RMD
 //	f  rename                      RNFR RNTO
 //	m  make directories            MKD

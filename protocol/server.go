@@ -111,8 +111,6 @@ type Server struct {
 	ConnectTimeout time.Duration
 	// CommandTimeout bounds what a command other than a transfer asks of the tree; default 1 min.
 	CommandTimeout time.Duration
-	// CommitTimeout bounds how long the end of an upload may take; default 5 min.
-	CommitTimeout time.Duration
 
 	// PassivePorts is the range for PASV and EPSV; the zero value means any free port, one listener per PASV.
 	PassivePorts PortRange

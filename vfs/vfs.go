@@ -82,6 +82,7 @@ type Wrapper interface {
 	afero.Symlinker
 	Contexter
 	Resumer
+	Typed
 	Hasher
 }
 
