@@ -27,11 +27,10 @@ const (
 )
 
 // kinds are the meanings of the system's error numbers. The E… are those that
-// package os makes up on Windows.
+// package syscall makes up on Windows; ENOENT and ENOTDIR are error codes there.
 var kinds = map[syscall.Errno]error{
 	syscall.ERROR_FILE_NOT_FOUND: fs.ErrNotExist,
 	syscall.ERROR_PATH_NOT_FOUND: fs.ErrNotExist,
-	syscall.ENOENT:               fs.ErrNotExist,
 	syscall.ELOOP:                fs.ErrNotExist,
 	syscall.ERROR_ALREADY_EXISTS: fs.ErrExist,
 	syscall.ERROR_FILE_EXISTS:    fs.ErrExist,
@@ -41,7 +40,6 @@ var kinds = map[syscall.Errno]error{
 	syscall.ENOTEMPTY: vfs.ErrNotEmpty,
 	syscall.EISDIR:    vfs.ErrIsDir,
 	errorDirectory:    vfs.ErrNotDir,
-	syscall.ENOTDIR:   vfs.ErrNotDir,
 
 	syscall.ERROR_ACCESS_DENIED: fs.ErrPermission,
 	errorWriteProtect:           fs.ErrPermission,
