@@ -21,7 +21,8 @@ type aside struct {
 	temp string // of the hidden file, in dir
 
 	// What the name must still be at the commit.
-	excl      bool        // nothing
+	absent    bool        // nothing
+	taken     error       // what it is if there is something after all
 	continued os.FileInfo // this file, unchanged, whose bytes were copied
 }
 
@@ -49,7 +50,12 @@ func (o *opening) aside() (f *File, err error) {
 		return nil, err
 	}
 	u := &aside{l: o.l.shared, rel: o.rel, base: filepath.Base(o.rel), temp: tempName()}
-	u.excl = o.flag&os.O_EXCL != 0 || old == nil && !o.anew
+	switch {
+	case o.flag&os.O_EXCL != 0:
+		u.absent, u.taken = true, fs.ErrExist
+	case old == nil && !o.anew: // somebody else may begin the file meanwhile
+		u.absent, u.taken = true, vfs.ErrBusy
+	}
 	if u.dir, err = o.l.root.OpenRoot(filepath.Dir(o.rel)); err != nil {
 		return nil, err
 	}
@@ -142,7 +148,7 @@ func (u *aside) commit(f *os.File) error {
 
 // publish gives the hidden file its name.
 func (u *aside) publish() error {
-	if u.excl {
+	if u.absent {
 		return u.publishNew()
 	}
 	if u.continued != nil {
@@ -168,11 +174,11 @@ func (u *aside) publishNew() error {
 	case err == nil:
 		return u.dir.Remove(u.temp)
 	case errors.Is(kind, fs.ErrExist):
-		return err
+		return u.taken
 	case errors.Is(kind, errors.ErrUnsupported), errors.Is(kind, fs.ErrPermission):
 		// A file system without links, such as FAT. Here somebody may slip in between the two calls.
 		if _, err := u.dir.Lstat(u.base); err == nil {
-			return fs.ErrExist
+			return u.taken
 		}
 		return u.dir.Rename(u.temp, u.base)
 	}
