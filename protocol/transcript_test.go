@@ -34,6 +34,7 @@ import (
 //	C: line      the client sends the line and CR LF (\r, \n, \x00 … as in Go)
 //	C:: bytes    the client sends exactly these bytes
 //	S: pattern   the server sends one line that matches the whole pattern
+//	S= text      the server sends exactly the text (escapes as in Go)
 //	S... code    the server sends lines up to the last one of a reply with that code
 //	DATA         the client opens a data connection to the port of the last 227 or 229
 //	D> bytes     the client sends bytes over it
@@ -253,6 +254,10 @@ func (tr *transcript) step(l string) {
 		tr.send(tr.control, tr.unquote(arg))
 	case "S:":
 		tr.expect(arg)
+	case "S=":
+		if got := tr.line(); got != tr.unquote(arg) {
+			tr.fatalf("server sent %q, want %q", got, tr.unquote(arg))
+		}
 	case "S...":
 		for !strings.HasPrefix(tr.line(), arg+" ") {
 		}
