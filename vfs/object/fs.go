@@ -143,6 +143,9 @@ func (f *FS) statDir(name string) (os.FileInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.ctx.Err() != nil {
+		return nil, context.Cause(f.ctx)
+	}
 	if name = clean(name); f.dirs.has(name) {
 		return dirInfo(name, time.Time{}), nil
 	}
