@@ -55,6 +55,7 @@ type stored struct {
 	gen     int64
 	meta    map[string]string
 	created time.Time
+	gzip    bool // stored with Content-Encoding gzip
 }
 
 type session struct {
@@ -378,6 +379,13 @@ func (f *fake) media(w http.ResponseWriter, r *http.Request, o *stored) {
 	h := w.Header()
 	h.Set("X-Goog-Generation", strconv.FormatInt(o.gen, 10))
 	h.Set("X-Goog-Hash", "crc32c="+encodeSum(crc32.Checksum(o.data, castagnoli)))
+	if o.gzip {
+		h.Set("X-Goog-Stored-Content-Encoding", "gzip")
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			f.t.Error("download without Accept-Encoding gzip: the service would unpack it")
+		}
+		h.Set("Content-Encoding", "gzip")
+	}
 	data, code := o.data, http.StatusOK
 	if from, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
 		n, err := strconv.Atoi(strings.TrimSuffix(from, "-"))

@@ -51,7 +51,7 @@ func attrs(a *storage.ObjectAttrs) object.Attrs {
 // for pages that the service leaves empty.
 func (s *Store) List(ctx context.Context, prefix, token string, max int) (object.Page, error) {
 	q := &storage.Query{Prefix: prefix, Delimiter: "/", Projection: storage.ProjectionNoACL}
-	if err := q.SetAttrSelection([]string{"Prefix", "Name", "Size", "Created", "Updated", "Generation"}); err != nil {
+	if err := q.SetAttrSelection([]string{"Name", "Size", "Created", "Updated", "Generation"}); err != nil {
 		return object.Page{}, fmt.Errorf("gcs: list %q: %w", prefix, err)
 	}
 	it := s.handle().Objects(ctx, q)
@@ -96,8 +96,7 @@ func (s *Store) Get(ctx context.Context, key string, off int64) (io.ReadCloser, 
 	}
 	rctx, cancel := context.WithCancelCause(ctx)
 	rctx = context.WithValue(rctx, patienceKey{}, &patience{cancel: cancel, limit: s.limits.attempts})
-	h := s.handle().Object(key).ReadCompressed(true)
-	r, err := h.NewRangeReader(rctx, off, -1)
+	r, err := s.handle().Object(key).NewRangeReader(rctx, off, -1)
 	if err != nil {
 		err = translate(rctx, "get", key, err)
 		cancel(nil)

@@ -68,6 +68,14 @@ func (w *watchdog) RoundTrip(r *http.Request) (*http.Response, error) {
 		r2.Body = &sent{body: r.Body, alarm: t, stall: w.stall, answer: w.answer}
 		r2.GetBody = nil // a copy would not be watched
 	}
+	p := patienceFrom(ctx)
+	if p != nil {
+		// A download wants the bytes as they are stored. Without this header the
+		// service unpacks what was stored with Content-Encoding gzip, and ignores
+		// the range. The SDK's own way to say so, ReadCompressed, is refused by its JSON client.
+		r2.Header = r.Header.Clone()
+		r2.Header.Set("Accept-Encoding", "gzip")
+	}
 	res, err := w.base.RoundTrip(r2)
 	t.retire()
 	if err != nil {
@@ -75,13 +83,20 @@ func (w *watchdog) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
+	if p != nil {
+		// The SDK takes these for a body that was unpacked, whose range was
+		// ignored, and skips what it has seen already: a download that goes on after
+		// a break would lose bytes. Without them it insists on the range.
+		res.Header.Del("Content-Encoding")
+		res.Header.Del("X-Goog-Stored-Content-Encoding")
+	}
 	res.Body = &received{
 		body:     res.Body,
 		ctx:      ctx,
 		cancel:   cancel,
 		alarm:    newAlarm(func() { cancel(stalled{"reading the reply"}) }),
 		stall:    w.stall,
-		patience: patienceFrom(ctx),
+		patience: p,
 	}
 	return res, nil
 }
