@@ -128,7 +128,6 @@ type account struct {
 	held, laneHeld   int // filled blocks of this part
 	lease, laneLease int // reserved ones, not filled yet
 	since            time.Time
-	waiting          *waiter
 }
 
 // waiter is a request for blocks that could not be granted at once.

@@ -126,6 +126,14 @@ func (u *upload) Write(p []byte) (int, error) {
 	if u.ended {
 		return 0, fs.ErrClosed
 	}
+	n, err := u.write(p)
+	if err != nil {
+		err = u.fail(err) // what is missing now must never be committed
+	}
+	return n, err
+}
+
+func (u *upload) write(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
 		if err := u.ready(); err != nil {
@@ -135,7 +143,7 @@ func (u *upload) Write(p []byte) (int, error) {
 		if u.o.MaxSize > 0 {
 			left := u.o.MaxSize - u.offset
 			if left <= 0 {
-				return n, u.fail(fmt.Errorf("object: more than %d bytes: %w", u.o.MaxSize, vfs.ErrTooLarge))
+				return n, fmt.Errorf("object: more than %d bytes: %w", u.o.MaxSize, vfs.ErrTooLarge)
 			}
 			chunk = chunk[:min(int64(len(chunk)), left)]
 		}
@@ -205,7 +213,7 @@ func (u *upload) either(ctx context.Context) (context.Context, func()) {
 // answered. It waits while enough parts are under way.
 func (u *upload) dispatch(ctx context.Context, more bool) error {
 	if u.o.MaxParts > 0 && (u.parts == u.o.MaxParts || more && u.parts+1 == u.o.MaxParts) {
-		return u.fail(fmt.Errorf("object: more than %d parts: %w", u.o.MaxParts, vfs.ErrTooLarge))
+		return fmt.Errorf("object: more than %d parts: %w", u.o.MaxParts, vfs.ErrTooLarge)
 	}
 	for !u.start() {
 		select {

@@ -361,6 +361,26 @@ func TestUploadCommitContext(t *testing.T) {
 	}
 }
 
+// A Write that failed has lost bytes: no commit may publish the rest.
+func TestUploadCommitAfterFailedWrite(t *testing.T) {
+	gone := errors.New("client gone")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	b := NewBudget(64 << 20)
+	r := &recorder{}
+	u := NewUpload(ctx, b, r, UploadOptions{})
+	if _, err := u.Write([]byte("half a ")); err != nil {
+		t.Fatal(err)
+	}
+	cancel(gone)
+	if _, err := u.Write([]byte("picture")); !errors.Is(err, gone) {
+		t.Errorf("Write: %v, want the cause", err)
+	}
+	if err := u.Commit(t.Context()); !errors.Is(err, gone) || len(r.calls) != 0 {
+		t.Errorf("Commit: %v, calls %v, want the failure and no request", err, r.calls)
+	}
+	checkEmpty(t, b)
+}
+
 // A commit that runs out of time cleans up in a context of its own.
 func TestUploadCommitTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
