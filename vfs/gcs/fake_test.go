@@ -45,6 +45,7 @@ type fake struct {
 	maxPersist int
 
 	downloads int
+	noTime    bool // downloads without Last-Modified
 
 	over chan struct{} // closed when the test is over, for those who answer nothing
 }
@@ -112,7 +113,7 @@ func (f *fake) set(key string, data []byte) *stored {
 // put wants f.mu held.
 func (f *fake) put(key string, data []byte, ctype string) *stored {
 	f.gen++
-	o := &stored{data: bytes.Clone(data), ctype: ctype, gen: f.gen, created: time.Unix(1700000000+f.gen, 0).UTC()}
+	o := &stored{data: bytes.Clone(data), ctype: ctype, gen: f.gen, created: time.Now().UTC().Truncate(time.Second)}
 	f.objects[key] = o
 	return o
 }
@@ -379,6 +380,9 @@ func (f *fake) media(w http.ResponseWriter, r *http.Request, o *stored) {
 	h := w.Header()
 	h.Set("X-Goog-Generation", strconv.FormatInt(o.gen, 10))
 	h.Set("X-Goog-Hash", "crc32c="+encodeSum(crc32.Checksum(o.data, castagnoli)))
+	if !f.noTime {
+		h.Set("Last-Modified", o.created.Format(http.TimeFormat))
+	}
 	if o.gzip {
 		h.Set("X-Goog-Stored-Content-Encoding", "gzip")
 		if r.Header.Get("Accept-Encoding") != "gzip" {

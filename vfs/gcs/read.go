@@ -85,8 +85,6 @@ func (s *Store) List(ctx context.Context, prefix, token string, max int) (object
 // generation is gone, the stream ends with an error. The content of objects
 // stored with Content-Encoding gzip is delivered as it is stored, so that sizes and offsets
 // are true. The CRC32C is checked by the SDK where the whole object is read.
-//
-// ModTime is zero where the service gives no Last-Modified for the content.
 func (s *Store) Get(ctx context.Context, key string, off int64) (io.ReadCloser, object.Attrs, error) {
 	if err := checkKey("get", key); err != nil {
 		return nil, object.Attrs{}, err
@@ -111,8 +109,9 @@ func (s *Store) Get(ctx context.Context, key string, off int64) (io.ReadCloser, 
 		ModTime: r.Attrs.LastModified,
 		ETag:    strconv.FormatInt(r.Attrs.Generation, 10),
 	}
-	if a.Size < 0 {
-		// A proxy that sends the body in chunks hides its length.
+	if a.Size < 0 || a.ModTime.IsZero() {
+		// A proxy that sends the body in chunks hides its length, and the time
+		// comes in a header that the service sends but does not promise.
 		oa, err := s.handle().Object(key).Generation(r.Attrs.Generation).Attrs(ctx)
 		if err != nil {
 			r.Close()

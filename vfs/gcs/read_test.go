@@ -81,6 +81,27 @@ func TestGet(t *testing.T) {
 	}
 }
 
+// The time comes with the body, or else from one more request for the same generation.
+func TestGetTime(t *testing.T) {
+	for _, missing := range []bool{false, true} {
+		f := newFake(t)
+		f.noTime = missing
+		s := f.store(quick)
+		o := f.set("a", []byte("data"))
+		r, a, err := s.Get(t.Context(), "a", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		if !a.ModTime.Equal(o.created) || a.Size != 4 || a.ETag != fmt.Sprint(o.gen) {
+			t.Errorf("header missing %v: attributes %+v", missing, a)
+		}
+		if got := f.count("head"); got != 0 != missing {
+			t.Errorf("header missing %v: %d requests for attributes", missing, got)
+		}
+	}
+}
+
 // TestGetBroken: the body is cut again and again; the stream goes on where it broke.
 func TestGetBroken(t *testing.T) {
 	f := newFake(t)
