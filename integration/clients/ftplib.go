@@ -34,7 +34,10 @@ elif op == "get":
     with open(args[1], "wb") as dst:
         f.retrbinary("RETR " + args[0], dst.write, 1 << 16)
 elif op == "list":
-    print("\n".join(name for name, facts in f.mlsd(args[0]) if facts["type"] == "file"))
+    if "MLST" in f.sendcmd("FEAT"):
+        print("\n".join(name for name, facts in f.mlsd(args[0]) if facts["type"] == "file"))
+    else:
+        print("\n".join(f.nlst(args[0])))
 elif op == "rename":
     f.rename(*args)
 elif op == "delete":
