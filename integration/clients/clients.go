@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Target is the server that a client is pointed at.
@@ -24,6 +26,17 @@ type Target struct {
 	CA  string
 	// Dir is where a client may put temporary files.
 	Dir string
+	// Timeout is the patience of those clients that have a setting for it; default 2 min.
+	Timeout time.Duration
+}
+
+// timeout returns whole seconds.
+func (t Target) timeout() string {
+	d := t.Timeout
+	if d == 0 {
+		d = 2 * time.Minute
+	}
+	return strconv.Itoa(int(d.Seconds()))
 }
 
 // Client is an FTP client program. Remote names are absolute paths; their

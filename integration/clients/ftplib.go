@@ -18,11 +18,11 @@ func (ftplib) Installed(ctx context.Context) error {
 
 const ftplibScript = `
 import ftplib, ssl, sys
-host, port, user, password, ca, op, *args = sys.argv[1:]
+host, port, timeout, user, password, ca, op, *args = sys.argv[1:]
 if ca:
-    f = ftplib.FTP_TLS(context=ssl.create_default_context(cafile=ca), timeout=120)
+    f = ftplib.FTP_TLS(context=ssl.create_default_context(cafile=ca), timeout=int(timeout))
 else:
-    f = ftplib.FTP(timeout=120)
+    f = ftplib.FTP(timeout=int(timeout))
 f.connect(host, int(port))
 f.login(user, password)
 if ca:
@@ -52,7 +52,7 @@ func (ftplib) run(ctx context.Context, t Target, args ...string) (string, error)
 	if t.TLS {
 		ca = t.CA
 	}
-	line := []string{"-c", ftplibScript, t.Host, fmt.Sprint(t.Port), t.User, t.Password, ca}
+	line := []string{"-c", ftplibScript, t.Host, fmt.Sprint(t.Port), t.timeout(), t.User, t.Password, ca}
 	return run(ctx, t.Dir, "", "python3", append(line, args...)...)
 }
 

@@ -20,8 +20,8 @@ func (netFTP) Installed(ctx context.Context) error {
 
 const netFTPScript = `
 use strict; use warnings; use Net::FTP;
-my ($host, $port, $user, $password, $ca, $op, @args) = @ARGV;
-my $f = Net::FTP->new($host, Port => $port, Passive => 1, Timeout => 120,
+my ($host, $port, $timeout, $user, $password, $ca, $op, @args) = @ARGV;
+my $f = Net::FTP->new($host, Port => $port, Passive => 1, Timeout => $timeout,
     $ca ? (SSL_ca_file => $ca, SSL_verifycn_name => "localhost") : ()) or die "connect: $@";
 sub fail { die "$_[0]: " . $f->code . " " . $f->message }
 if ($ca) { $f->starttls or fail("AUTH TLS") }
@@ -42,7 +42,7 @@ func (netFTP) run(ctx context.Context, t Target, args ...string) (string, error)
 	if t.TLS {
 		ca = t.CA
 	}
-	line := []string{"-e", netFTPScript, t.Host, fmt.Sprint(t.Port), t.User, t.Password, ca}
+	line := []string{"-e", netFTPScript, t.Host, fmt.Sprint(t.Port), t.timeout(), t.User, t.Password, ca}
 	return run(ctx, t.Dir, "", "perl", append(line, args...)...)
 }
 
