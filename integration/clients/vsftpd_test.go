@@ -60,6 +60,7 @@ anon_world_readable_only=NO
 anon_umask=022
 anon_root=%s
 ssl_enable=YES
+ssl_ciphers=HIGH
 allow_anon_ssl=YES
 force_anon_logins_ssl=NO
 force_anon_data_ssl=NO
