@@ -26,6 +26,9 @@ var (
 
 func (f *renamed) Abort(cause error) error { return rename(f.name, Abort(f.f, cause)) }
 func (f *renamed) OSFile() *os.File        { return OSFile(f.f) }
+func (f *renamed) OSError(op string, err error) error {
+	return rename(f.name, OSError(f.f, op, err))
+}
 
 func (f *renamed) Name() string               { return f.name }
 func (f *renamed) Close() error               { return rename(f.name, f.f.Close()) }

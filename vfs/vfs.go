@@ -78,6 +78,9 @@ type Hasher interface {
 // splice). The file's own offset is the place to go on.
 type OSFiler interface {
 	OSFile() *os.File
+	// OSError gives an error that came of using OSFile the meaning that the
+	// file's own methods would have given it.
+	OSError(op string, err error) error
 }
 
 // Wrapper is what a file system around another one has to be. A wrapper names
@@ -191,4 +194,12 @@ func Symlink(fsys afero.Fs, oldname, newname string) error {
 		return l.SymlinkIfPossible(oldname, newname)
 	}
 	return &fs.PathError{Op: "symlink", Path: newname, Err: errors.ErrUnsupported}
+}
+
+// OSError gives an error that came of using OSFile(f) the meaning that f's own methods would have given it.
+func OSError(f afero.File, op string, err error) error {
+	if o, ok := f.(OSFiler); ok {
+		return o.OSError(op, err)
+	}
+	return err
 }

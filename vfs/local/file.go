@@ -33,6 +33,16 @@ var (
 // closed itself.
 func (f *File) OSFile() *os.File { return f.f }
 
+// OSError gives an error of using OSFile the meaning that the method of that
+// name has for its own. After one of writing the file is not committed.
+func (f *File) OSError(op string, err error) error {
+	err = f.l.failIO(op, f.name, err)
+	if op == "write" {
+		return f.keep(err)
+	}
+	return err
+}
+
 // Name returns the name that the file was opened with.
 func (f *File) Name() string { return f.name }
 
