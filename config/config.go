@@ -210,6 +210,8 @@ type S3 struct {
 	Endpoint string `yaml:"endpoint"`
 	// Put the bucket into the path instead of the host name, as most servers other than AWS want it.
 	PathStyle bool `yaml:"path_style"`
+	// The kind of server, for its peculiarities. Default: aws without an endpoint, else generic.
+	Profile string `yaml:"profile" enum:"aws,minio,versitygw,ceph,generic"`
 	// Access key. Default: the AWS environment variables, shared files, web identity, or the machine's role.
 	AccessKey Secret `yaml:"access_key"`
 	// File that holds the access key.
@@ -223,6 +225,9 @@ type S3 struct {
 	// Parts of a large upload grow with the file up to this size: larger files fit, more memory is needed. Default:
 	// 64MiB, or upload_budget where that is smaller.
 	MaxPartSize Size `yaml:"max_part_size"`
+	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
+	// never. Longer than any upload into the bucket takes, whoever makes it.
+	AbandonAfter time.Duration `yaml:"abandon_after"`
 }
 
 // GCS is a bucket of Google Cloud Storage.
@@ -305,6 +310,7 @@ func Default() *Config {
 
 // setDefaults gives entries of lists and maps the defaults that Default cannot. It
 // is called before their keys are read.
+func (s *S3) setDefaults()        { s.AbandonAfter = 24 * time.Hour }
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
 func (u *User) setDefaults()      { u.Permissions = "elradfmwMT" }
 func (a *Anonymous) setDefaults() { a.Permissions = "elr" }

@@ -37,7 +37,7 @@ func example() *Config {
 	c.Backends = map[string]Backend{
 		"cams": {S3: &S3{Bucket: "camera-pictures", Prefix: "site-1", Region: "eu-west-1", Endpoint: "https://s3.example.com",
 			AccessKey: "${S3_ACCESS_KEY}", SecretKeyFile: "s3-secret-key", AccessKeyFile: "s3-access-key", SecretKey: "${S3_SECRET_KEY}",
-			CAFile: "ca.pem", MaxPartSize: 64 << 20}},
+			CAFile: "ca.pem", MaxPartSize: 64 << 20, Profile: "minio", AbandonAfter: 24 * time.Hour}},
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json"}},
 		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
@@ -188,7 +188,10 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 	}
 	switch x := v.Interface().(type) {
 	case time.Duration:
-		s := x.String()
+		s := strings.TrimSuffix(x.String(), "h0m0s")
+		if s != x.String() {
+			return s + "h", true
+		}
 		if before, ok := strings.CutSuffix(s, "m0s"); ok {
 			s = before + "m"
 		}

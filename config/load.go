@@ -324,7 +324,8 @@ func (d *decoder) backend(n *yaml.Node, b *Backend, path string) {
 			}
 		}
 	}
-	all := map[string]any{"local": newWithDefaults(reflect.TypeFor[Local]()).Interface(), "s3": new(S3), "gcs": new(GCS)}
+	all := map[string]any{"local": newWithDefaults(reflect.TypeFor[Local]()).Interface(),
+		"s3": newWithDefaults(reflect.TypeFor[S3]()).Interface(), "gcs": newWithDefaults(reflect.TypeFor[GCS]()).Interface()}
 	switch kind {
 	case "local":
 		b.Local = all[kind].(*Local)

@@ -118,8 +118,7 @@ FILE:17: users[5].home: the directory of "disk:x" does not begin with a slash (h
 `, `FILE:7: users[0].mounts.x: the directory of a mount begins with a slash (hint: write "/x")
 FILE:8: users[0].mounts./: a mount cannot be the root (hint: home is that)
 FILE:10: users[0].mounts./a/: is the same directory as "/a"
-FILE:12: users[0].mounts./b/c: unknown back end "dusk" (hint: did you mean "disk"?)
-FILE:12: users[0].mounts./b/c: lies inside the mount "/b"`},
+FILE:12: users[0].mounts./b/c: unknown back end "dusk" (hint: did you mean "disk"?)`},
 		{"anonymous", head + "users:\n- {name: FTP, password: $5$a$b, home: 'disk:/'}\nanonymous:\n  home: disk:/\n  permissions: elrw\n", `FILE:3: users[0].name: "FTP" is a name of anonymous logins (hint: remove the user or the key "anonymous")
 FILE:6: anonymous.permissions: warning: anybody can write: permissions "elrw"`},
 		{"listeners", `listeners:
@@ -183,7 +182,7 @@ passive:
 `, `FILE:7: passive.address.nonsense: "nonsense" is not an IP address (hint: the keys here are addresses of this machine, the values what clients are told)`},
 		{"one port", head + "anonymous: {home: \"disk:/\"}\npassive: {ports: 30000, address: 1.2.3}\n", `FILE:3: passive.address: "1.2.3" is neither an IPv4 address nor a host name
 FILE:3: passive.ports: warning: with one port each client address can have one transfer at a time (hint: use ten or more)`},
-		{"budget", `memory: {upload_budget: 8MiB}
+		{"budget", `memory: {upload_budget: 7MiB}
 anonymous: {home: "b:/"}
 backends:
   a: {type: s3, bucket: x}
@@ -194,8 +193,8 @@ backends:
   f: {type: local, path: gone}
   g: {type: local}
   h: {type: s3, endpoint: "https://u:p@h"}
-`, `FILE:1: memory.upload_budget: 8MiB is less than a part of back end "b" (16MiB) (hint: every upload needs room for one part)
-FILE:1: memory.upload_budget: 8MiB is less than a part of back end "c" (16MiB) (hint: every upload needs room for one part)
+`, `FILE:1: memory.upload_budget: 7MiB is less than a part of back end "b" (16MiB) (hint: every upload needs room for one part)
+FILE:1: memory.upload_budget: 7MiB is less than a part of back end "c" (8MiB) (hint: every upload needs room for one part)
 FILE:6: backends.c.bucket: "x/y" is no name of a bucket (hint: a prefix has a key of its own)
 FILE:6: backends.c.endpoint: "localhost:1" is not a URL with http or https (hint: for example https://s3.example.com)
 FILE:7: backends.d: access_key and secret_key belong together (hint: give both, or none for the usual AWS sources)

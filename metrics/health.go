@@ -2,13 +2,19 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
+
+// ErrDegraded marks, with errors.Is, the error of a check that should be seen but must
+// not keep clients away: a bucket that may be written to but not be asked, for example.
+var ErrDegraded = errors.New("degraded")
 
 // Check is one thing that has to work before clients should come here.
 type Check struct {
@@ -18,7 +24,7 @@ type Check struct {
 
 // Health answers probes. /healthz is 200 as long as the process answers at all;
 // /readyz is 200 when all checks pass and Stop has not been called, else 503 with the names of what is not
-// ready, one on a line. Why a check fails is written to the log only.
+// ready, one on a line. What is [ErrDegraded] is named, and stays 200. Why a check fails is written to the log only.
 //
 // Probes come from many places and often. The checks, each of which may cost a request,
 // run at most once in MaxAge, for everybody.
@@ -30,10 +36,11 @@ type Health struct {
 
 	stopped atomic.Bool
 
-	mu     sync.Mutex
-	failed []string // of the last run
-	ran    time.Time
-	said   map[string]bool // failures that are in the log already
+	mu       sync.Mutex
+	failed   []string // of the last run
+	degraded []string
+	ran      time.Time
+	said     map[string]bool // failures that are in the log already
 }
 
 // Stop makes /readyz answer 503 from now on: the server is shutting down.
@@ -48,16 +55,15 @@ func (h *Health) serveReady(w http.ResponseWriter, _ *http.Request) {
 		plain(w, http.StatusServiceUnavailable, "shutdown\n")
 		return
 	}
-	failed := h.notReady()
-	if len(failed) == 0 {
-		plain(w, http.StatusOK, "ok\n")
-		return
+	failed, degraded := h.run()
+	status, text := http.StatusOK, "ok\n"
+	if len(failed) > 0 {
+		status, text = http.StatusServiceUnavailable, strings.Join(failed, "\n")+"\n"
 	}
-	text := ""
-	for _, name := range failed {
-		text += name + "\n"
+	for _, name := range degraded {
+		text += "degraded: " + name + "\n"
 	}
-	plain(w, http.StatusServiceUnavailable, text)
+	plain(w, status, text)
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
@@ -67,10 +73,10 @@ func plain(w http.ResponseWriter, status int, text string) {
 	fmt.Fprint(w, text)
 }
 
-// notReady returns the names of the checks that fail. Who comes while they run waits for the
+// run returns the names of the checks that fail, and of those that are degraded. Who comes while they run waits for the
 // result. They do not run under a probe's context: one prober that gives
 // up must not fail them for the others.
-func (h *Health) notReady() []string {
+func (h *Health) run() (failed, degraded []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	maxAge, timeout := h.MaxAge, h.Timeout
@@ -81,7 +87,7 @@ func (h *Health) notReady() []string {
 		timeout = 5 * time.Second
 	}
 	if !h.ran.IsZero() && time.Since(h.ran) < maxAge {
-		return h.failed
+		return h.failed, h.degraded
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -91,12 +97,15 @@ func (h *Health) notReady() []string {
 		wg.Go(func() { errs[i] = c.Ready(ctx) }) // ends with the check, which ends with ctx
 	}
 	wg.Wait()
-	h.failed, h.ran = nil, time.Now()
+	h.failed, h.degraded, h.ran = nil, nil, time.Now()
 	if h.said == nil {
 		h.said = map[string]bool{}
 	}
 	for i, c := range h.Checks {
-		if errs[i] != nil {
+		switch {
+		case errors.Is(errs[i], ErrDegraded):
+			h.degraded = append(h.degraded, c.Name)
+		case errs[i] != nil:
 			h.failed = append(h.failed, c.Name)
 		}
 		// The log has each change once, not each probe.
@@ -112,5 +121,5 @@ func (h *Health) notReady() []string {
 			}
 		}
 	}
-	return h.failed
+	return h.failed, h.degraded
 }

@@ -5,7 +5,7 @@
 //
 //	m := metrics.New(version)
 //	srv.Hooks = m.Hooks()
-//	client.Transport = m.Transport("cams", metrics.S3Operation(false), client.Transport)
+//	client.Transport = m.Transport("arch", metrics.GCSOperation, client.Transport)
 //	http.Serve(l, m.Handler(health))
 //
 // All names begin with ftp_gateway_. Labels come from short closed lists; user

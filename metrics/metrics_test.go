@@ -114,13 +114,13 @@ func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		fails := errors.New("bucket s3cret-name: 403")
-		var camErr error
+		var camErr, archErr error
 		runs := 0
 		h := &Health{
 			Log: slog.New(slog.NewTextHandler(&log, nil)),
 			Checks: []Check{
 				{"backend cams", func(context.Context) error { runs++; return camErr }},
-				{"backend arch", func(context.Context) error { return nil }},
+				{"backend arch", func(context.Context) error { return archErr }},
 				{"backend slow", func(ctx context.Context) error {
 					if camErr == nil {
 						return nil
@@ -148,7 +148,10 @@ func TestHealth(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		want("/readyz", 503, "backend cams\nbackend slow\n")
 		want("/healthz", 200, "ok\n")
-		camErr = nil
+		camErr, archErr = nil, fmt.Errorf("%w: 403", ErrDegraded)
+		time.Sleep(11 * time.Second)
+		want("/readyz", 200, "ok\ndegraded: backend arch\n")
+		archErr = nil
 		time.Sleep(11 * time.Second)
 		want("/readyz", 200, "ok\n")
 		h.Stop()
@@ -157,8 +160,8 @@ func TestHealth(t *testing.T) {
 		if n := strings.Count(log.String(), "s3cret-name"); n != 1 {
 			t.Errorf("the reason is in the log %d times, want once:\n%s", n, &log)
 		}
-		if n := strings.Count(log.String(), "ready again"); n != 2 {
-			t.Errorf("%d checks are ready again, want 2:\n%s", n, &log)
+		if n := strings.Count(log.String(), "ready again"); n != 3 {
+			t.Errorf("%d checks are ready again, want 3:\n%s", n, &log)
 		}
 	})
 }
@@ -187,7 +190,7 @@ func TestTransport(t *testing.T) {
 	}
 	want := map[string]float64{}
 	for _, a := range answers {
-		tr := m.Transport("cams", S3Operation(false), roundTrip(func(*http.Request) (*http.Response, error) {
+		tr := m.Transport("cams", func(*http.Request) string { return "PutObject" }, roundTrip(func(*http.Request) (*http.Response, error) {
 			if a.err != nil {
 				return nil, a.err
 			}
@@ -207,48 +210,6 @@ func TestTransport(t *testing.T) {
 	lint(t, m)
 	if text := scrape(t, m, new(Health)); !strings.Contains(text, fmt.Sprintf(`store_request_duration_seconds_count{backend="cams",operation="PutObject"} %d`, len(answers))) {
 		t.Errorf("the histogram does not have %d requests", len(answers))
-	}
-}
-
-func TestS3Operation(t *testing.T) {
-	tests := []struct{ method, path, copySource, want string }{
-		{"PUT", "/k?x-id=PutObject", "", "PutObject"},
-		{"PUT", "/k", "", "PutObject"},
-		{"PUT", "/k", "b/o", "CopyObject"},
-		{"PUT", "/k?partNumber=1&uploadId=u", "", "UploadPart"},
-		{"PUT", "/k?partNumber=1&uploadId=u", "b/o", "UploadPartCopy"},
-		{"POST", "/k?uploads=", "", "CreateMultipartUpload"},
-		{"POST", "/k?uploadId=u", "", "CompleteMultipartUpload"},
-		{"POST", "/?delete=", "", "DeleteObjects"},
-		{"DELETE", "/k?uploadId=u&x-id=AbortMultipartUpload", "", "AbortMultipartUpload"},
-		{"DELETE", "/k?uploadId=u", "", "AbortMultipartUpload"},
-		{"DELETE", "/k", "", "DeleteObject"},
-		{"GET", "/dir/k", "", "GetObject"},
-		{"GET", "/?list-type=2&prefix=a", "", "ListObjectsV2"},
-		{"GET", "/?uploads=", "", "ListMultipartUploads"},
-		{"GET", "/k?uploadId=u", "", "ListParts"},
-		{"HEAD", "/k", "", "HeadObject"},
-		{"HEAD", "/", "", "HeadBucket"},
-		{"GET", "/k?x-id=made-up-by-a-stranger", "", "GetObject"},
-		{"OPTIONS", "/", "", "other"},
-		{"POST", "/", "", "other"},
-	}
-	for _, tt := range tests {
-		for _, style := range []struct {
-			path bool
-			base string
-		}{{false, "https://bucket.s3.example.com"}, {true, "https://s3.example.com/bucket"}} {
-			r := httptest.NewRequest(tt.method, style.base+tt.path, nil)
-			if tt.copySource != "" {
-				r.Header.Set("X-Amz-Copy-Source", tt.copySource)
-			}
-			if got := S3Operation(style.path)(r); got != tt.want {
-				t.Errorf("%s %s = %s, want %s", tt.method, r.URL, got, tt.want)
-			}
-		}
-	}
-	if got := S3Operation(true)(httptest.NewRequest("HEAD", "https://s3.example.com/bucket", nil)); got != "HeadBucket" {
-		t.Errorf("HEAD /bucket = %s", got)
 	}
 }
 
