@@ -168,6 +168,14 @@ func OSFile(f afero.File) *os.File {
 	return nil
 }
 
+// OSError gives an error that came of using OSFile(f) the meaning that f's own methods would have given it.
+func OSError(f afero.File, op string, err error) error {
+	if o, ok := f.(OSFiler); ok {
+		return o.OSError(op, err)
+	}
+	return err
+}
+
 // Lstat describes name itself where the tree has symbolic links, and otherwise
 // what Stat describes.
 func Lstat(fsys afero.Fs, name string) (os.FileInfo, error) {
@@ -194,12 +202,4 @@ func Symlink(fsys afero.Fs, oldname, newname string) error {
 		return l.SymlinkIfPossible(oldname, newname)
 	}
 	return &fs.PathError{Op: "symlink", Path: newname, Err: errors.ErrUnsupported}
-}
-
-// OSError gives an error that came of using OSFile(f) the meaning that f's own methods would have given it.
-func OSError(f afero.File, op string, err error) error {
-	if o, ok := f.(OSFiler); ok {
-		return o.OSError(op, err)
-	}
-	return err
 }

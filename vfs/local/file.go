@@ -33,14 +33,11 @@ var (
 // closed itself.
 func (f *File) OSFile() *os.File { return f.f }
 
-// OSError gives an error of using OSFile the meaning that the method of that
-// name has for its own. After one of writing the file is not committed.
+// OSError gives an error of the file behind OSFile the meaning that Read and
+// Write give it, and remembers it as they do: a file whose bytes did not all
+// arrive is not committed.
 func (f *File) OSError(op string, err error) error {
-	err = f.l.failIO(op, f.name, err)
-	if op == "write" {
-		return f.keep(err)
-	}
-	return err
+	return f.keep(f.l.failIO(op, f.name, err))
 }
 
 // Name returns the name that the file was opened with.
