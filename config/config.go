@@ -64,6 +64,10 @@ type Config struct {
 	// Prometheus metrics and probes over HTTP.
 	Metrics Metrics `yaml:"metrics"`
 
+	// KeyName, if set, gives the name that problems tell instead of a key's path, for
+	// configurations that were not read from a document.
+	KeyName func(path string) string `yaml:"-" json:"-"`
+
 	file  string
 	lines map[string]int
 }

@@ -94,7 +94,7 @@ func (w *writer) fields(v, ex reflect.Value, indent int, off bool) {
 	for i := range ex.NumField() {
 		f := ex.Type().Field(i)
 		key := f.Tag.Get("yaml")
-		if key == "" {
+		if key == "" || key == "-" {
 			continue
 		}
 		doc := w.docs[ex.Type().Name()+"."+f.Name]

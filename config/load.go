@@ -183,7 +183,7 @@ type field struct {
 func fieldsOf(v reflect.Value) []field {
 	var fs []field
 	for i := range v.NumField() {
-		if name := v.Type().Field(i).Tag.Get("yaml"); name != "" {
+		if name := v.Type().Field(i).Tag.Get("yaml"); name != "" && name != "-" {
 			fs = append(fs, field{name, v.Type().Field(i).Tag.Get("enum"), v.Field(i)})
 		}
 	}

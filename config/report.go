@@ -76,6 +76,9 @@ func (c *Config) Problem(path, text, hint string) Problem {
 			break
 		}
 	}
+	if c.KeyName != nil {
+		p.Path = c.KeyName(path)
+	}
 	return p
 }
 
