@@ -107,6 +107,7 @@ func TestCuts(t *testing.T) {
 	for _, kind := range []string{s3Kind, gcsKind, localKind, atomicKind} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
+			owner := t
 			w := newWorld(t, kind)
 			g := newGateway(t, w, "limits: {stall: 2s}", "shutdown_grace: 200ms", "cut: {grace: 1s}")
 			n := 0
@@ -133,7 +134,7 @@ func TestCuts(t *testing.T) {
 								a.underWay(t, w)
 								cut.end(t, g, c, d)
 								if cut.restarts {
-									g.start(t)
+									g.start(t, owner)
 								}
 								a.check(t, w, g)
 							})
