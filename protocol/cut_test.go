@@ -65,6 +65,7 @@ func TestCuts(t *testing.T) {
 			c.raw.CloseWrite()
 			d.Close()
 			c.want(226)
+			c.want(221)
 		}, protocol.Done, false},
 		{"commands, QUIT and the end of both", func(c *client, d net.Conn, raw *net.TCPConn) {
 			c.send("PWD")
@@ -73,6 +74,7 @@ func TestCuts(t *testing.T) {
 			c.raw.CloseWrite()
 			d.Close()
 			c.want(226)
+			c.want(221)
 		}, protocol.Done, false},
 	}
 	for _, secure := range []bool{false, true} {
