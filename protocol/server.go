@@ -146,19 +146,6 @@ type Server struct {
 	// for data connections; for tests.
 	ListenData func(ctx context.Context, network, address string) (net.Listener, error)
 	DialData   func(ctx context.Context, network, address string) (net.Conn, error)
+
+	serverState
 }
-
-// Serve accepts sessions on l until Shutdown or Close, and then returns
-// ErrServerClosed. It may be called for several listeners at once. It closes l.
-func (s *Server) Serve(l Listener) error { panic("being written") }
-
-// Shutdown stops accepting, ends idle sessions with 421 and waits for running
-// transfers. When ctx is done it calls them off like a cut, waits until that is
-// done, and returns the context's error.
-func (s *Server) Shutdown(ctx context.Context) error { panic("being written") }
-
-// Close is Shutdown without patience.
-func (s *Server) Close() error { panic("being written") }
-
-// Sessions returns how many sessions are being served.
-func (s *Server) Sessions() int { panic("being written") }

@@ -55,7 +55,7 @@ func RemoveFile(fsys afero.Fs, name string) error {
 	if t, ok := fsys.(Typed); ok {
 		return t.RemoveFile(name)
 	}
-	fi, err := lstat(fsys, name)
+	fi, err := Lstat(fsys, name)
 	if err == nil && fi.IsDir() {
 		err = &fs.PathError{Op: "remove", Path: name, Err: ErrIsDir}
 	}
@@ -70,7 +70,7 @@ func RemoveDir(fsys afero.Fs, name string) error {
 	if t, ok := fsys.(Typed); ok {
 		return t.RemoveDir(name)
 	}
-	fi, err := lstat(fsys, name)
+	fi, err := Lstat(fsys, name)
 	if err == nil && !fi.IsDir() {
 		err = &fs.PathError{Op: "remove", Path: name, Err: ErrNotDir}
 	}
@@ -78,13 +78,4 @@ func RemoveDir(fsys afero.Fs, name string) error {
 		return err
 	}
 	return fsys.Remove(name)
-}
-
-// lstat does not follow a symbolic link where the tree has them: the link itself is what a removal removes.
-func lstat(fsys afero.Fs, name string) (os.FileInfo, error) {
-	if l, ok := fsys.(afero.Lstater); ok {
-		fi, _, err := l.LstatIfPossible(name)
-		return fi, err
-	}
-	return fsys.Stat(name)
 }

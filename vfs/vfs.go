@@ -4,16 +4,21 @@
 // implements afero can be served. What a tree can do beyond afero it tells by
 // implementing one of the small optional interfaces of this package. Nobody
 // asserts these interfaces outside this package: callers use the helper
-// functions ([WithContext], [Abort], [OpenAt], [Hash], [List], [OSFile]), which
-// ask for the interface and otherwise do the work in another way, or answer
-// [errors.ErrUnsupported].
+// functions ([WithContext], [Abort], [OpenAt], [Hash], [List], [OSFile],
+// [Lstat], [StatFile] and so on), which ask for the interface and otherwise do
+// the work in another way, or answer [errors.ErrUnsupported].
 //
 // Names are slash-separated, absolute ("/a/b") and clean ([path.Clean]); "/"
 // is the root of the tree. Whoever takes names from a client cleans them first.
 //
 // Errors are those of io/fs ([io/fs.ErrNotExist], [io/fs.ErrExist],
 // [io/fs.ErrPermission]), [errors.ErrUnsupported] and the few of errors.go,
-// wrapped in an [io/fs.PathError] with the name that the caller gave.
+// wrapped in an [io/fs.PathError] with the name that the caller gave (a Rename
+// may use [os.LinkError], which has both).
+//
+// Where a tree can hold a file and a directory of one name, as buckets can, the
+// file is what Open reads, Stat describes and Remove removes; Readdir of the
+// opened name, and so List, gives the entries of the directory.
 //
 // A tree is used by many goroutines at once; a file is used by one.
 package vfs
@@ -53,8 +58,10 @@ type Aborter interface {
 type Resumer interface {
 	// OpenAt opens the existing file name for writing from offset on, keeping
 	// the bytes before it. An offset of -1 means the end of the file (append)
-	// and creates the file where it is missing. An offset behind the end of the file is
-	// refused with ErrBadOffset. A refusal leaves the file as it was.
+	// and creates the file where it is missing. What stood behind the offset is
+	// given up: the file ends where the writing ended, so that its size always
+	// tells how much of the new file is there. An offset behind the end of the
+	// file is refused with ErrBadOffset. A refusal leaves the file as it was.
 	OpenAt(name string, offset int64) (afero.File, error)
 }
 
@@ -71,6 +78,9 @@ type Hasher interface {
 // splice). The file's own offset is the place to go on.
 type OSFiler interface {
 	OSFile() *os.File
+	// OSError gives an error that came of using OSFile the meaning that the
+	// file's own methods would have given it.
+	OSError(op string, err error) error
 }
 
 // Wrapper is what a file system around another one has to be. A wrapper names
@@ -108,7 +118,7 @@ func Abort(f afero.File, cause error) error {
 }
 
 // OpenAt opens name for writing from offset on: see [Resumer]. A tree that is
-// no Resumer is asked through afero: open, compare the size, seek.
+// no Resumer is asked through afero: open, compare the size, truncate, seek.
 func OpenAt(fsys afero.Fs, name string, offset int64) (afero.File, error) {
 	if r, ok := fsys.(Resumer); ok {
 		return r.OpenAt(name, offset)
@@ -122,8 +132,11 @@ func OpenAt(fsys afero.Fs, name string, offset int64) (afero.File, error) {
 		return nil, err
 	}
 	end, err := f.Seek(0, io.SeekEnd)
-	if err == nil && offset > end {
+	if err == nil && (offset > end || offset < -1) {
 		err = &fs.PathError{Op: "open", Path: name, Err: ErrBadOffset}
+	}
+	if err == nil && offset >= 0 && offset < end {
+		err = f.Truncate(offset)
 	}
 	if err == nil && offset >= 0 {
 		_, err = f.Seek(offset, io.SeekStart)
@@ -153,4 +166,40 @@ func OSFile(f afero.File) *os.File {
 		return f.OSFile()
 	}
 	return nil
+}
+
+// OSError gives an error that came of using OSFile(f) the meaning that f's own methods would have given it.
+func OSError(f afero.File, op string, err error) error {
+	if o, ok := f.(OSFiler); ok {
+		return o.OSError(op, err)
+	}
+	return err
+}
+
+// Lstat describes name itself where the tree has symbolic links, and otherwise
+// what Stat describes.
+func Lstat(fsys afero.Fs, name string) (os.FileInfo, error) {
+	if l, ok := fsys.(afero.Lstater); ok {
+		fi, _, err := l.LstatIfPossible(name)
+		return fi, err
+	}
+	return fsys.Stat(name)
+}
+
+// Readlink returns the target of a symbolic link as it is written in the link,
+// and errors.ErrUnsupported where the tree has no links.
+func Readlink(fsys afero.Fs, name string) (string, error) {
+	if l, ok := fsys.(afero.LinkReader); ok {
+		return l.ReadlinkIfPossible(name)
+	}
+	return "", &fs.PathError{Op: "readlink", Path: name, Err: errors.ErrUnsupported}
+}
+
+// Symlink makes newname a symbolic link to oldname, and returns
+// errors.ErrUnsupported where the tree has no links.
+func Symlink(fsys afero.Fs, oldname, newname string) error {
+	if l, ok := fsys.(afero.Linker); ok {
+		return l.SymlinkIfPossible(oldname, newname)
+	}
+	return &fs.PathError{Op: "symlink", Path: newname, Err: errors.ErrUnsupported}
 }

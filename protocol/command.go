@@ -1,0 +1,209 @@
+package protocol
+
+import (
+	"strings"
+	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+)
+
+// argKind says what a command takes behind its verb.
+type argKind uint8
+
+const (
+	argAny  argKind = iota // anything or nothing
+	argNone                // nothing; an argument gives 501
+	argText                // something; its absence gives 501
+	argPath                // a path; handlers get it resolved
+)
+
+// command is a row of the command table: everything about a command that can be
+// decided before its handler runs.
+type command struct {
+	run  func(s *session, arg string)
+	arg  argKind
+	perm auth.Perm // asked of the path's directory; 0 for none
+	// early commands are allowed before the login.
+	early bool
+	// now commands are answered in the middle of a transfer; the others wait for its end.
+	now bool
+	// info commands are logged at Info once they have changed something.
+	info bool
+	help string
+}
+
+// commands is filled by a function because HELP's handler reads the table.
+var commands map[string]*command
+
+func init() { commands = commandTable() }
+
+func commandTable() map[string]*command {
+	t := map[string]*command{
+		// Access control, RFC 959 section 4.1.1.
+		"USER": {run: (*session).cmdUSER, arg: argText, early: true, help: "USER <sp> name: begin a login"},
+		"PASS": {run: (*session).cmdPASS, arg: argAny, early: true, help: "PASS [<sp> password]: end a login"},
+		"ACCT": {run: (*session).cmdACCT, arg: argText, early: true, help: "ACCT <sp> account: not needed here"},
+		"REIN": {run: (*session).cmdREIN, arg: argNone, early: true, help: "REIN: back to the state before the login"},
+		"QUIT": {run: (*session).cmdQUIT, arg: argAny, early: true, help: "QUIT: end the session"},
+		"CWD":  {run: (*session).cmdCWD, arg: argPath, perm: auth.PermEnter, help: "CWD [<sp> path]: change directory"},
+		"CDUP": {run: (*session).cmdCDUP, arg: argNone, perm: auth.PermEnter, help: "CDUP: change to the parent directory"},
+		"SMNT": {arg: argAny, early: true},
+
+		// Transfer parameters, section 4.1.2.
+		"PORT": {run: (*session).cmdPORT, arg: argText, help: "PORT <sp> h1,h2,h3,h4,p1,p2: data connection to this address"},
+		"PASV": {run: (*session).cmdPASV, arg: argNone, help: "PASV: data connection to the server"},
+		"EPRT": {run: (*session).cmdEPRT, arg: argText, help: "EPRT <sp> |protocol|address|port|: data connection to this address"},
+		"EPSV": {run: (*session).cmdEPSV, arg: argAny, help: "EPSV [<sp> 1|2|ALL]: data connection to the server"},
+		"TYPE": {run: (*session).cmdTYPE, arg: argText, help: "TYPE <sp> A|A N|I|L 8: representation type"},
+		"STRU": {run: (*session).cmdSTRU, arg: argText, help: "STRU <sp> F: file structure"},
+		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S: transfer mode"},
+
+		// Transfers, section 4.1.3.
+		"RETR": {run: (*session).cmdRETR, arg: argPath, perm: auth.PermRead, help: "RETR <sp> path: retrieve a file"},
+		"STOR": {run: (*session).cmdSTOR, arg: argPath, perm: auth.PermWrite, help: "STOR <sp> path: store a file"},
+		"STOU": {run: (*session).cmdSTOU, arg: argAny, perm: auth.PermWrite, help: "STOU [<sp> prefix]: store a file under a new name"},
+		"APPE": {run: (*session).cmdAPPE, arg: argPath, perm: auth.PermAppend, help: "APPE <sp> path: append to a file"},
+		"ALLO": {run: (*session).cmdALLO, arg: argText, help: "ALLO <sp> bytes [R size]: announce a size"},
+		"REST": {run: (*session).cmdREST, arg: argText, help: "REST <sp> offset: where the next transfer begins"},
+		"ABOR": {run: (*session).cmdABOR, arg: argAny, now: true, help: "ABOR: abort the transfer"},
+		"LIST": {run: (*session).cmdLIST, arg: argAny, perm: auth.PermList, help: "LIST [<sp> path]: list a directory"},
+		"NLST": {run: (*session).cmdNLST, arg: argAny, perm: auth.PermList, help: "NLST [<sp> path]: names in a directory"},
+		"MLSD": {run: (*session).cmdMLSD, arg: argPath, perm: auth.PermList, help: "MLSD [<sp> path]: list a directory for programs"},
+		"MLST": {run: (*session).cmdMLST, arg: argPath, perm: auth.PermList, help: "MLST [<sp> path]: facts of one file"},
+
+		// Files.
+		"RNFR": {run: (*session).cmdRNFR, arg: argPath, perm: auth.PermRename, help: "RNFR <sp> path: rename from"},
+		"RNTO": {run: (*session).cmdRNTO, arg: argPath, perm: auth.PermRename, info: true, help: "RNTO <sp> path: rename to"},
+		"DELE": {run: (*session).cmdDELE, arg: argPath, perm: auth.PermDelete, info: true, help: "DELE <sp> path: delete a file"},
+		"RMD":  {run: (*session).cmdRMD, arg: argPath, perm: auth.PermDelete, info: true, help: "RMD <sp> path: remove an empty directory"},
+		"MKD":  {run: (*session).cmdMKD, arg: argPath, perm: auth.PermMkdir, info: true, help: "MKD <sp> path: make a directory"},
+		"PWD":  {run: (*session).cmdPWD, arg: argNone, help: "PWD: the current directory"},
+		"SIZE": {run: (*session).cmdSIZE, arg: argPath, perm: auth.PermList, help: "SIZE <sp> path: size of a file in bytes"},
+		"MDTM": {run: (*session).cmdMDTM, arg: argPath, perm: auth.PermList, help: "MDTM <sp> path: time of the last change"},
+		"MFMT": {run: (*session).cmdMFMT, arg: argText, perm: auth.PermTime, info: true, help: "MFMT <sp> YYYYMMDDhhmmss <sp> path: set the time of the last change"},
+
+		// Information, section 4.1.3, and RFC 2389.
+		"STAT": {run: (*session).cmdSTAT, arg: argAny, early: true, now: true, help: "STAT [<sp> path]: status, or a listing over the control connection"},
+		"HELP": {run: (*session).cmdHELP, arg: argAny, early: true, help: "HELP [<sp> command]"},
+		"NOOP": {run: (*session).cmdNOOP, arg: argAny, early: true, now: true, help: "NOOP: nothing"},
+		"SYST": {run: (*session).cmdSYST, arg: argNone, early: true, help: "SYST: the kind of system"},
+		"FEAT": {run: (*session).cmdFEAT, arg: argNone, early: true, help: "FEAT: features beyond RFC 959"},
+		"OPTS": {run: (*session).cmdOPTS, arg: argText, early: true, help: "OPTS <sp> command [<sp> options]"},
+		"SITE": {run: (*session).cmdSITE, arg: argText, help: "SITE <sp> command: see SITE HELP"},
+
+		// Security, RFC 2228 and RFC 4217.
+		"AUTH": {run: (*session).cmdAUTH, arg: argText, early: true, help: "AUTH <sp> TLS: secure the control connection"},
+		"PBSZ": {run: (*session).cmdPBSZ, arg: argText, early: true, help: "PBSZ <sp> 0: protection buffer size"},
+		"PROT": {run: (*session).cmdPROT, arg: argText, early: true, help: "PROT <sp> C|P: protection of data connections"},
+		"ADAT": {arg: argAny, early: true}, "CCC": {arg: argAny, early: true}, "MIC": {arg: argAny, early: true},
+		"CONF": {arg: argAny, early: true}, "ENC": {arg: argAny, early: true},
+	}
+	for _, x := range []string{"CWD", "CUP", "PWD", "MKD", "RMD"} { // RFC 775
+		of := x
+		if x == "CUP" {
+			of = "CDUP"
+		}
+		t["X"+x] = t[of]
+	}
+	return t
+}
+
+// parse splits a line into verb and argument: one space stands between them,
+// whatever follows belongs to the argument.
+func parse(text string) (verb, arg string) {
+	verb, arg, _ = strings.Cut(text, " ")
+	return strings.ToUpper(verb), arg
+}
+
+// dispatch runs one command line and reports it to the hooks.
+func (s *session) dispatch(text []byte) {
+	start := time.Now()
+	verb, arg := parse(s.decode(text))
+	s.debugCommand(verb, arg)
+	s.lastCode = 0
+	cmd := commands[verb]
+	s.runCommand(verb, cmd, arg)
+	if verb != "RNFR" && verb != "RNTO" {
+		s.renameFrom = ""
+	}
+	if s.transfer == nil || cmd != nil && cmd.now {
+		s.commandDone(verb, cmd, arg, start)
+		return
+	}
+	s.transfer.line = commandLine{verb, cmd, arg, start}
+}
+
+// commandLine is a command that has begun a transfer and is still to be reported.
+type commandLine struct {
+	verb  string
+	cmd   *command
+	arg   string
+	start time.Time
+}
+
+func (s *session) commandDone(verb string, cmd *command, arg string, start time.Time) {
+	if s.lastCode == 0 {
+		return
+	}
+	if cmd != nil && cmd.info && s.lastCode < 400 {
+		s.log.Info(verb, "path", arg, "code", s.lastCode)
+	}
+	if cmd == nil {
+		verb = "unknown"
+	}
+	if h := s.srv.Hooks.Command; h != nil {
+		h(Command{Client: s.client(), Verb: verb, Code: s.lastCode, Took: time.Since(start)})
+	}
+}
+
+// runCommand checks what the table says and runs the handler.
+func (s *session) runCommand(verb string, cmd *command, arg string) {
+	if cmd == nil {
+		s.reply(500, "Unknown command")
+		return
+	}
+	if cmd.run == nil {
+		s.reply(502, "Command not implemented")
+		return
+	}
+	if s.account == nil && !cmd.early {
+		s.reply(530, "Log in with USER and PASS first")
+		return
+	}
+	switch cmd.arg {
+	case argNone:
+		if strings.TrimSpace(arg) != "" {
+			s.reply(501, "No argument allowed")
+			return
+		}
+	case argText:
+		if strings.TrimSpace(arg) == "" {
+			s.reply(501, "Argument missing")
+			return
+		}
+	case argPath:
+		if arg == "" && verb != "CWD" && verb != "XCWD" && verb != "MLSD" && verb != "MLST" {
+			s.reply(501, "Path missing")
+			return
+		}
+		p, ok := resolve(s.cwd, arg)
+		if !ok {
+			s.reply(501, "Invalid path")
+			return
+		}
+		arg = p
+	}
+	if cmd.perm != 0 && cmd.arg == argPath && !s.allowed(cmd.perm, arg) {
+		return
+	}
+	cmd.run(s, arg)
+}
+
+// allowed answers 550 and reports false where the account may not do perm with the path.
+func (s *session) allowed(perm auth.Perm, path string) bool {
+	if s.account.Permissions.At(path).Has(perm) {
+		return true
+	}
+	s.reply(550, "Not enough privileges")
+	return false
+}

@@ -1,0 +1,20 @@
+// Package protocol is the FTP server: it reads commands from control
+// connections, moves files over data connections, and asks an afero.Fs for
+// everything that has to do with files. It knows no back end, no metrics
+// library and no configuration file.
+//
+// What is spoken: RFC 959 as amended by RFC 1123 section 4.1, FEAT and OPTS
+// (RFC 2389), EPRT and EPSV (RFC 2428), UTF-8 names (RFC 2640), MDTM, SIZE,
+// MLST, MLSD, TVFS and REST in stream mode (RFC 3659), AUTH, PBSZ and PROT with
+// TLS (RFC 2228, RFC 4217), MFMT (draft-somers-ftp-mfxx), and the X-forms of
+// RFC 775.
+//
+// One goroutine owns a session: it alone touches the session's fields and
+// writes replies, so a session needs no locks. A second one waits for the next
+// line of the control connection, one line at a time and only when asked. A
+// third one runs during a transfer and hands its single outcome back over a
+// channel.
+//
+// 226 is sent after the file system's Close has returned nil, never before. An
+// upload that the client's end breaks off is given up with [vfs.Abort].
+package protocol

@@ -1,0 +1,161 @@
+package protocol
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// factSet is a selection of the facts of MLST and MLSD, RFC 3659 section 7.5.
+type factSet uint8
+
+const (
+	factType factSet = 1 << iota
+	factSize
+	factModify
+	factPerm
+	factMode
+
+	defaultFacts = factType | factSize | factModify | factPerm
+)
+
+// factNames are in the order in which facts are sent.
+var factNames = []struct {
+	name string
+	bit  factSet
+}{
+	{"type", factType}, {"size", factSize}, {"modify", factModify}, {"perm", factPerm}, {"UNIX.mode", factMode},
+}
+
+// featMLST is the MLST line of FEAT: a star behind each fact that is sent.
+func (f factSet) featMLST() string {
+	var b strings.Builder
+	b.WriteString("MLST ")
+	for _, n := range factNames {
+		b.WriteString(n.name)
+		if f&n.bit != 0 {
+			b.WriteByte('*')
+		}
+		b.WriteByte(';')
+	}
+	return b.String()
+}
+
+// selectFacts is OPTS MLST, RFC 3659 section 7.9: unknown facts are ignored.
+func selectFacts(arg string) factSet {
+	var f factSet
+	for want := range strings.SplitSeq(arg, ";") {
+		for _, n := range factNames {
+			if strings.EqualFold(strings.TrimSpace(want), n.name) {
+				f |= n.bit
+			}
+		}
+	}
+	return f
+}
+
+func (f factSet) String() string {
+	var b strings.Builder
+	for _, n := range factNames {
+		if f&n.bit != 0 {
+			b.WriteString(n.name + ";")
+		}
+	}
+	return b.String()
+}
+
+// factsFormat is an entry of MLSD: facts, a space, the name.
+func (s *session) factsFormat() entryWriter {
+	return func(b []byte, dir string, fi os.FileInfo) []byte {
+		b = s.appendFacts(b, path.Join(dir, fi.Name()), fi)
+		b = append(b, ' ')
+		return append(b, printable(fi.Name())...)
+	}
+}
+
+func (s *session) appendFacts(b []byte, p string, fi os.FileInfo) []byte {
+	f := s.facts
+	if f&factType != 0 {
+		switch {
+		case fi.IsDir():
+			b = append(b, "type=dir;"...)
+		case fi.Mode()&os.ModeSymlink != 0:
+			b = append(b, "type=OS.unix=symlink;"...)
+		default:
+			b = append(b, "type=file;"...)
+		}
+	}
+	if f&factSize != 0 && !fi.IsDir() {
+		b = fmt.Appendf(b, "size=%d;", fi.Size())
+	}
+	if f&factModify != 0 && !fi.ModTime().IsZero() {
+		b = append(b, "modify="...)
+		b = fi.ModTime().UTC().AppendFormat(b, timeVal) // RFC 3659: always UTC
+		b = append(b, ';')
+	}
+	if f&factPerm != 0 {
+		b = append(b, "perm="...)
+		b = appendPermFact(b, s.account.Permissions.At(p), fi.IsDir())
+		b = append(b, ';')
+	}
+	if f&factMode != 0 && fi.Mode().Perm() != 0 {
+		b = fmt.Appendf(b, "UNIX.mode=%04o;", fi.Mode().Perm())
+	}
+	return b
+}
+
+// appendPermFact writes what the user may do, RFC 3659 section 7.5.5.
+func appendPermFact(b []byte, p auth.Perm, dir bool) []byte {
+	letters := []struct {
+		letter byte
+		need   auth.Perm
+	}{{'a', auth.PermAppend}, {'d', auth.PermDelete}, {'f', auth.PermRename}, {'r', auth.PermRead}, {'w', auth.PermWrite}}
+	if dir {
+		letters = []struct {
+			letter byte
+			need   auth.Perm
+		}{
+			{'c', auth.PermWrite}, {'d', auth.PermDelete}, {'e', auth.PermEnter}, {'f', auth.PermRename},
+			{'l', auth.PermList}, {'m', auth.PermMkdir}, {'p', auth.PermDelete},
+		}
+	}
+	for _, l := range letters {
+		if p.Has(l.need) {
+			b = append(b, l.letter)
+		}
+	}
+	return b
+}
+
+// cmdMLST tells the facts of one file or directory over the control connection.
+func (s *session) cmdMLST(p string) {
+	fsys, done := s.bound()
+	defer done()
+	fi, err := fsys.Stat(p)
+	if err != nil {
+		s.failure("MLST", p, err, asking)
+		return
+	}
+	s.send(250, []string{"Listing " + p, string(s.appendFacts(nil, p, fi)) + " " + p, "End"})
+}
+
+// cmdSIZE tells a file's size in bytes, RFC 3659 section 4. Where line ends are converted the
+// transferred size is not known without reading the file: 550.
+func (s *session) cmdSIZE(p string) {
+	if s.ascii() {
+		s.reply(550, "SIZE is not known in ASCII mode, send TYPE I")
+		return
+	}
+	fsys, done := s.bound()
+	defer done()
+	fi, err := vfs.StatFile(fsys, p)
+	if err != nil {
+		s.failure("SIZE", p, err, asking)
+		return
+	}
+	s.replyf(213, "%d", fi.Size())
+}

@@ -1,0 +1,176 @@
+package protocol
+
+import (
+	"context"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// timeVal is RFC 3659's time-val without fraction (section 2.3), in UTC.
+const timeVal = "20060102150405"
+
+// bound returns the tree bound to the command's time limit, and what ends the binding.
+func (s *session) bound() (afero.Fs, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
+	return vfs.WithContext(ctx, s.fs), cancel
+}
+
+func (s *session) cmdCWD(p string) {
+	fsys, done := s.bound()
+	defer done()
+	if _, err := vfs.StatDir(fsys, p); err != nil {
+		s.failure("CWD", p, err, asking)
+		return
+	}
+	s.cwd = p
+	s.reply(250, quote(p)+" is the current directory")
+}
+
+func (s *session) cmdCDUP(string) {
+	p := path.Dir(s.cwd)
+	if s.allowed(commands["CDUP"].perm, p) {
+		s.cmdCWD(p)
+	}
+}
+
+func (s *session) cmdPWD(string) { s.reply(257, quote(s.cwd)+" is the current directory") }
+
+func (s *session) cmdMKD(p string) {
+	fsys, done := s.bound()
+	defer done()
+	if err := fsys.Mkdir(p, 0o777); err != nil {
+		s.failure("MKD", p, err, asking)
+		return
+	}
+	s.reply(257, quote(p)+" created")
+}
+
+func (s *session) cmdRMD(p string) {
+	fsys, done := s.bound()
+	defer done()
+	if p == "/" {
+		s.reply(550, "The root cannot be removed")
+		return
+	}
+	if err := vfs.RemoveDir(fsys, p); err != nil {
+		s.failure("RMD", p, err, asking)
+		return
+	}
+	s.reply(250, "Directory removed")
+}
+
+func (s *session) cmdDELE(p string) {
+	fsys, done := s.bound()
+	defer done()
+	if err := vfs.RemoveFile(fsys, p); err != nil {
+		s.failure("DELE", p, err, asking)
+		return
+	}
+	s.reply(250, "File removed")
+}
+
+func (s *session) cmdRNFR(p string) {
+	fsys, done := s.bound()
+	defer done()
+	if p == "/" {
+		s.reply(550, "The root cannot be renamed")
+		return
+	}
+	if _, err := fsys.Stat(p); err != nil {
+		s.failure("RNFR", p, err, asking)
+		return
+	}
+	s.renameFrom = p
+	s.reply(350, "Ready for RNTO")
+}
+
+func (s *session) cmdRNTO(p string) {
+	from := s.renameFrom
+	s.renameFrom = ""
+	if from == "" {
+		s.reply(503, "Send RNFR first")
+		return
+	}
+	fsys, done := s.bound()
+	defer done()
+	if err := fsys.Rename(from, p); err != nil {
+		s.failure("RNTO", from+" -> "+p, err, naming)
+		return
+	}
+	s.reply(250, "Renamed")
+}
+
+// cmdMDTM tells a file's time of change, RFC 3659 section 3.
+func (s *session) cmdMDTM(p string) {
+	fsys, done := s.bound()
+	defer done()
+	fi, err := vfs.StatFile(fsys, p)
+	if err != nil {
+		s.failure("MDTM", p, err, asking)
+		return
+	}
+	s.reply(213, fi.ModTime().In(s.zone()).Format(timeVal))
+}
+
+// cmdMFMT sets a file's time of change, draft-somers-ftp-mfxx section 3.
+func (s *session) cmdMFMT(arg string) {
+	stamp, name, _ := strings.Cut(arg, " ")
+	p, ok := resolve(s.cwd, name)
+	mtime, err := time.ParseInLocation(timeVal, stamp, time.UTC)
+	if err != nil || name == "" || !ok {
+		s.reply(501, "YYYYMMDDhhmmss and a path are needed")
+		return
+	}
+	if !s.allowed(commands["MFMT"].perm, p) {
+		return
+	}
+	fsys, done := s.bound()
+	defer done()
+	if err := fsys.Chtimes(p, mtime, mtime); err != nil {
+		s.failure("MFMT", p, err, asking)
+		return
+	}
+	s.replyf(213, "Modify=%s; %s", stamp, p)
+}
+
+// siteCHMOD sets a file's mode: SITE CHMOD octal path.
+func (s *session) siteCHMOD(arg string) {
+	octal, name, _ := strings.Cut(strings.TrimLeft(arg, " "), " ")
+	p, ok := resolve(s.cwd, name)
+	mode, valid := parseMode(octal)
+	if !ok || !valid || name == "" {
+		s.reply(501, "An octal mode and a path are needed")
+		return
+	}
+	if !s.allowed(site["CHMOD"].perm, p) {
+		return
+	}
+	fsys, done := s.bound()
+	defer done()
+	if err := fsys.Chmod(p, mode); err != nil {
+		s.failure("SITE CHMOD", p, err, asking)
+		return
+	}
+	s.reply(200, "Mode changed")
+}
+
+// parseMode reads up to four octal digits; bits beyond rwx for all are refused.
+func parseMode(octal string) (os.FileMode, bool) {
+	if len(octal) < 1 || len(octal) > 4 {
+		return 0, false
+	}
+	var m os.FileMode
+	for _, c := range octal {
+		if c < '0' || c > '7' {
+			return 0, false
+		}
+		m = m<<3 | os.FileMode(c-'0')
+	}
+	return m, m&^os.ModePerm == 0
+}

@@ -1,0 +1,162 @@
+package protocol
+
+import (
+	"errors"
+	"io"
+	"net"
+)
+
+const (
+	// maxLine bounds a command line. RFC 959 has no limit; a path of PATH_MAX (4096)
+	// bytes with every byte doubled by Telnet still fits.
+	maxLine = 8192 + 64
+	// readSize is small because every idle session holds one.
+	readSize = 512
+)
+
+var errLineTooLong = errors.New("line too long")
+
+// Telnet's commands, RFC 854.
+const (
+	telnetIAC  = 255
+	telnetDont = 254
+	telnetWill = 251
+	telnetSB   = 250
+	telnetSE   = 240
+)
+
+// lineReader reads command lines from a control connection. Its goroutine reads
+// only when a line was asked for: between two lines nobody touches the
+// connection, so that TLS can be put over it.
+type lineReader struct {
+	conn net.Conn // replaced by the session, only while no line is asked for
+	ask  chan struct{}
+	got  chan line // one place, so that the goroutine can always end
+
+	telnet telnetFilter
+	buf    [readSize]byte
+	r, w   int
+}
+
+// line is a command line without its end, or what came instead of one:
+// errLineTooLong, after which reading can go on, or the connection's error.
+type line struct {
+	text []byte
+	err  error
+}
+
+func newLineReader(conn net.Conn) *lineReader {
+	l := &lineReader{conn: conn, ask: make(chan struct{}), got: make(chan line, 1)}
+	go l.run()
+	return l
+}
+
+// run ends when ask is closed; a read that is under way then ends because the
+// session closes the connection too.
+func (l *lineReader) run() {
+	for range l.ask {
+		text, err := l.readLine()
+		l.got <- line{text, err}
+	}
+}
+
+// buffered reports whether bytes behind the last line have been read already.
+func (l *lineReader) buffered() bool { return l.r < l.w }
+
+// readLine returns the bytes up to LF, without it and one CR before it. Clients
+// that send LF alone are understood.
+func (l *lineReader) readLine() ([]byte, error) {
+	var text []byte
+	long := false
+	for {
+		if l.r == l.w {
+			n, err := l.conn.Read(l.buf[:])
+			if n == 0 {
+				if err == nil {
+					err = io.ErrNoProgress
+				}
+				return nil, err
+			}
+			l.r, l.w = 0, n
+		}
+		for l.r < l.w {
+			c, ok := l.telnet.next(l.buf[l.r])
+			l.r++
+			if !ok {
+				continue
+			}
+			if c != '\n' {
+				if len(text) < maxLine {
+					text = append(text, c)
+				} else {
+					long = true
+				}
+				continue
+			}
+			if long {
+				return nil, errLineTooLong
+			}
+			if n := len(text); n > 0 && text[n-1] == '\r' {
+				text = text[:n-1]
+			}
+			return text, nil
+		}
+	}
+}
+
+// telnetFilter takes Telnet's commands out of a control connection (RFC 959
+// section 3.2.1 lets a client send IAC IP IAC DM before ABOR) and turns IAC IAC
+// and CR NUL back into the bytes they stand for. Nothing is ever negotiated.
+type telnetFilter struct {
+	state byte // what the next byte is: see the constants
+	cr    bool // the byte before was CR
+}
+
+const (
+	telnetData    = iota // data
+	telnetCommand        // the byte behind IAC
+	telnetOption         // the option behind WILL, WONT, DO, DONT
+	telnetSub            // inside of a subnegotiation
+	telnetSubIAC         // behind an IAC inside of a subnegotiation
+)
+
+// next takes one byte and returns the data byte that it completes, if any.
+func (t *telnetFilter) next(c byte) (byte, bool) {
+	switch t.state {
+	case telnetCommand:
+		t.state = telnetData
+		switch {
+		case c == telnetIAC:
+			return c, true
+		case c >= telnetWill && c <= telnetDont:
+			t.state = telnetOption
+		case c == telnetSB:
+			t.state = telnetSub
+		}
+		return 0, false
+	case telnetOption:
+		t.state = telnetData
+		return 0, false
+	case telnetSub:
+		if c == telnetIAC {
+			t.state = telnetSubIAC
+		}
+		return 0, false
+	case telnetSubIAC:
+		t.state = telnetSub
+		if c == telnetSE {
+			t.state = telnetData
+		}
+		return 0, false
+	}
+	if c == telnetIAC {
+		t.state = telnetCommand
+		return 0, false
+	}
+	after := t.cr
+	t.cr = c == '\r'
+	if after && c == 0 {
+		return 0, false // CR NUL is a bare CR, RFC 854
+	}
+	return c, true
+}

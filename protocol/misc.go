@@ -1,0 +1,198 @@
+package protocol
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cmdTYPE: ASCII non-print and image, and local bytes of eight bits, which are
+// image. EBCDIC and the other forms have no place on today's disks.
+func (s *session) cmdTYPE(arg string) {
+	f := strings.Fields(strings.ToUpper(arg))
+	switch t := strings.Join(f, " "); t {
+	case "A", "A N":
+		s.typeA, s.typeSent = true, true
+		s.reply(200, "Type set to ASCII")
+	case "I", "L 8", "L8":
+		s.typeA, s.typeSent = false, true
+		s.reply(200, "Type set to binary")
+	case "E", "E N", "E T", "E C", "A T", "A C":
+		s.reply(504, "Type not supported")
+	default:
+		if f[0] == "L" {
+			s.reply(504, "Only bytes of 8 bits are supported")
+			return
+		}
+		s.reply(501, "Unknown type")
+	}
+}
+
+func (s *session) cmdSTRU(arg string) {
+	switch strings.ToUpper(strings.TrimSpace(arg)) {
+	case "F":
+		s.reply(200, "Structure set to file")
+	case "R", "P":
+		s.reply(504, "Only file structure is supported")
+	default:
+		s.reply(501, "Unknown structure")
+	}
+}
+
+func (s *session) cmdMODE(arg string) {
+	switch strings.ToUpper(strings.TrimSpace(arg)) {
+	case "S":
+		s.reply(200, "Mode set to stream")
+	case "B", "C", "Z":
+		s.reply(504, "Only stream mode is supported")
+	default:
+		s.reply(501, "Unknown mode")
+	}
+}
+
+// cmdREST says where the next transfer begins, RFC 3659 section 5. It holds
+// until that transfer: clients send PASV in between.
+func (s *session) cmdREST(arg string) {
+	n, err := strconv.ParseInt(strings.TrimSpace(arg), 10, 64)
+	if err != nil || n < 0 {
+		s.reply(501, "A byte offset is needed")
+		return
+	}
+	if n > 0 && s.ascii() {
+		s.reply(501, "No restart in ASCII mode, send TYPE I")
+		return
+	}
+	s.rest = n
+	s.replyf(350, "Restarting at %d, send STOR or RETR", n)
+}
+
+// cmdALLO: room is never reserved. 200 and not 202, which sends one family of
+// cameras into a loop of reconnecting.
+func (s *session) cmdALLO(arg string) {
+	f := strings.Fields(arg)
+	if _, err := strconv.ParseInt(f[0], 10, 64); err != nil {
+		s.reply(501, "A number of bytes is needed")
+		return
+	}
+	s.reply(200, "No allocation is needed")
+}
+
+func (s *session) cmdNOOP(string) { s.reply(200, "OK") }
+
+func (s *session) cmdSYST(string) { s.reply(215, "UNIX Type: L8") }
+
+// cmdFEAT lists what goes beyond RFC 959, RFC 2389 section 3.
+func (s *session) cmdFEAT(string) {
+	lines := []string{"Features:"}
+	if s.srv.baseTLS != nil && s.lis.TLS == TLSExplicit {
+		lines = append(lines, "AUTH TLS")
+	}
+	lines = append(lines, "EPRT", "EPSV", "MDTM", "MFMT", s.facts.featMLST())
+	if s.srv.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
+		lines = append(lines, "PBSZ", "PROT")
+	}
+	lines = append(lines, "REST STREAM", "SIZE", "TVFS")
+	if s.srv.Encoding == nil {
+		lines = append(lines, "UTF8")
+	}
+	s.send(211, append(lines, "End"))
+}
+
+// cmdOPTS knows MLST (RFC 3659) and UTF8 (an expired draft that clients still follow).
+func (s *session) cmdOPTS(arg string) {
+	verb, rest := parse(strings.TrimSpace(arg))
+	switch verb {
+	case "MLST":
+		s.facts = selectFacts(rest)
+		s.reply(200, "MLST OPTS "+s.facts.String())
+	case "UTF8":
+		switch on := strings.ToUpper(strings.TrimSpace(rest)); {
+		case on == "ON" || on == "", on == "NLST":
+			if s.srv.Encoding == nil {
+				s.reply(200, "UTF8 is on")
+				return
+			}
+			s.reply(504, "Another encoding is configured")
+		case on == "OFF":
+			s.reply(504, "UTF8 cannot be switched off")
+		default:
+			s.reply(501, "ON or OFF is needed")
+		}
+	default:
+		s.reply(501, "No options for that command")
+	}
+}
+
+// cmdSTAT tells the state of the session, in the middle of a transfer also how far it is.
+func (s *session) cmdSTAT(arg string) {
+	if strings.TrimSpace(arg) != "" {
+		switch {
+		case s.account == nil:
+			s.reply(530, "Log in with USER and PASS first")
+		case s.transfer != nil:
+			s.reply(450, "A transfer is running")
+		default:
+			s.statPath(arg)
+		}
+		return
+	}
+	lines := []string{"ftp-gateway", "Connected from " + s.remote.Addr().String()}
+	switch {
+	case s.account != nil:
+		lines = append(lines, "Logged in as "+s.account.Name)
+	case s.userSent:
+		lines = append(lines, "Waiting for the password")
+	default:
+		lines = append(lines, "Not logged in")
+	}
+	kind := "binary"
+	if s.typeA {
+		kind = "ASCII"
+	}
+	lines = append(lines, "TYPE: "+kind+"; STRU: file; MODE: stream")
+	if s.tls {
+		prot := "clear"
+		if s.private {
+			prot = "private"
+		}
+		lines = append(lines, "TLS on the control connection; data connections "+prot)
+	}
+	if t := s.transfer; t != nil {
+		of := ""
+		if t.size >= 0 {
+			of = fmt.Sprintf(" of %d", t.size)
+		}
+		lines = append(lines, fmt.Sprintf("%s %s: %d%s bytes in %.1f s", t.verb, t.path, t.moved.Load(), of, time.Since(t.start).Seconds()))
+	} else {
+		lines = append(lines, "No transfer")
+	}
+	s.send(211, append(lines, "End of status"))
+}
+
+func (s *session) cmdHELP(arg string) {
+	if verb := strings.ToUpper(strings.TrimSpace(arg)); verb != "" {
+		if c := commands[verb]; c != nil && c.run != nil {
+			s.reply(214, c.help)
+			return
+		}
+		s.reply(501, "Unknown command")
+		return
+	}
+	lines := []string{"Commands:"}
+	row := ""
+	for _, verb := range slices.Sorted(maps.Keys(commands)) {
+		if commands[verb].run == nil {
+			continue
+		}
+		if row += fmt.Sprintf("%-5s", verb); len(row) >= 60 {
+			lines, row = append(lines, row), ""
+		}
+	}
+	if row != "" {
+		lines = append(lines, row)
+	}
+	s.send(214, append(lines, "HELP <sp> command tells more"))
+}

@@ -1,0 +1,110 @@
+package protocol
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// replyTimeout bounds how long a client may leave a reply unread.
+const replyTimeout = 30 * time.Second
+
+// reply sends a one-line reply. It remembers the code for hooks and log. An error
+// of the connection ends the session at its next read.
+func (s *session) reply(code int, text string) {
+	s.send(code, []string{text})
+}
+
+func (s *session) replyf(code int, format string, args ...any) {
+	s.reply(code, fmt.Sprintf(format, args...))
+}
+
+// send sends a reply of one or more lines, RFC 959 section 4.2: "ccc-first",
+// further lines, "ccc last". Lines in between begin with a space, so that none
+// of them can look like the last.
+func (s *session) send(code int, lines []string) {
+	b := s.out[:0]
+	for i, l := range lines {
+		switch {
+		case i == len(lines)-1:
+			b = strconv.AppendInt(b, int64(code), 10)
+			b = append(b, ' ')
+		case i == 0:
+			b = strconv.AppendInt(b, int64(code), 10)
+			b = append(b, '-')
+		default:
+			b = append(b, ' ')
+		}
+		b = s.appendText(b, l)
+		b = append(b, '\r', '\n')
+	}
+	s.lastCode = code
+	s.debugReply(code, lines)
+	s.write(b)
+	if cap(b) <= 512 {
+		s.out = b[:0]
+	}
+}
+
+// write sends bytes over the control connection.
+func (s *session) write(b []byte) {
+	if s.writeErr != nil {
+		return
+	}
+	s.conn.SetWriteDeadline(time.Now().Add(replyTimeout))
+	_, s.writeErr = s.conn.Write(b)
+}
+
+// appendText appends a text in the encoding of the control connection. Control characters, CR and LF
+// above all, become question marks: whatever a text is made of, it cannot
+// end a reply early or begin another one.
+func (s *session) appendText(b []byte, text string) []byte {
+	if strings.ContainsFunc(text, isControl) {
+		text = strings.Map(func(r rune) rune {
+			if isControl(r) {
+				return '?'
+			}
+			return r
+		}, text)
+	}
+	raw := s.encode(text)
+	if bytes.IndexByte(raw, telnetIAC) >= 0 {
+		raw = bytes.ReplaceAll(raw, []byte{telnetIAC}, []byte{telnetIAC, telnetIAC})
+	}
+	return append(b, raw...)
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// encode turns UTF-8 into the session's encoding; what has no place in it
+// becomes its replacement character.
+func (s *session) encode(text string) []byte {
+	if s.srv.Encoding == nil {
+		return []byte(text)
+	}
+	b, err := newEncoder(s.srv.Encoding).Bytes([]byte(text))
+	if err != nil {
+		return bytes.Map(func(r rune) rune {
+			if r > 126 {
+				return '?'
+			}
+			return r
+		}, []byte(text))
+	}
+	return b
+}
+
+// decode turns the session's encoding into UTF-8. Without an encoding the bytes stay
+// as they are: a disk can hold them, a bucket refuses what is no UTF-8.
+func (s *session) decode(raw []byte) string {
+	if s.srv.Encoding == nil {
+		return string(raw)
+	}
+	b, err := s.srv.Encoding.NewDecoder().Bytes(raw)
+	if err != nil {
+		return string(raw)
+	}
+	return string(b)
+}

@@ -1,0 +1,280 @@
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+)
+
+// serverState is what a running server keeps, behind the fields that its user set.
+type serverState struct {
+	once    sync.Once
+	log     *slog.Logger
+	closing chan struct{} // closed by Shutdown
+	baseTLS *tls.Config   // nil without TLS
+	ports   *passivePool
+
+	mu        sync.Mutex
+	nextID    uint64
+	stopped   bool
+	listeners map[net.Listener]struct{}
+	sessions  map[*session]struct{}
+	perIP     map[netip.Addr]int
+	idle      *sync.Cond // signalled when a session has gone
+}
+
+func (s *Server) init() {
+	s.once.Do(func() {
+		s.log = s.Log
+		if s.log == nil {
+			s.log = slog.Default()
+		}
+		s.closing = make(chan struct{})
+		s.listeners = make(map[net.Listener]struct{})
+		s.sessions = make(map[*session]struct{})
+		s.perIP = make(map[netip.Addr]int)
+		s.idle = sync.NewCond(&s.mu)
+		s.baseTLS = s.makeBaseTLS()
+		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
+	})
+}
+
+// Serve accepts sessions on l until Shutdown or Close, and then returns
+// ErrServerClosed. It may be called for several listeners at once. It closes l.
+func (s *Server) Serve(l Listener) error {
+	s.init()
+	defer l.Close()
+	if l.TLS != "" && l.TLS != TLSNone && s.baseTLS == nil {
+		return errors.New("protocol: a listener asks for TLS and Server.TLSConfig is nil")
+	}
+	if !s.track(l.Listener) {
+		return ErrServerClosed
+	}
+	defer s.untrack(l.Listener)
+	var wait time.Duration
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			select {
+			case <-s.closing:
+				return ErrServerClosed
+			default:
+			}
+			if errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			// Out of file descriptors, or a connection that died while it
+			// waited: both pass.
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			s.log.Warn("accept failed, trying again", "err", err, "wait", wait)
+			select {
+			case <-time.After(wait):
+			case <-s.closing:
+			}
+			continue
+		}
+		wait = 0
+		s.admit(&l, c)
+	}
+}
+
+// admit starts a session on c, or turns it away.
+func (s *Server) admit(l *Listener, c net.Conn) {
+	remote, local := addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())
+	s.mu.Lock()
+	var refused, text string
+	switch {
+	case s.stopped:
+		refused, text = "shutdown", "421 Server is shutting down\r\n"
+	case s.MaxSessions > 0 && len(s.sessions) >= s.MaxSessions:
+		refused, text = "limit", "421 Too many connections, try again later\r\n"
+	case s.MaxPerIP > 0 && s.perIP[remote.Addr()] >= s.MaxPerIP:
+		refused, text = "limit_ip", "421 Too many connections from your address\r\n"
+	}
+	if refused != "" {
+		s.mu.Unlock()
+		s.log.Warn("connection refused", "remote", remote, "reason", refused)
+		if h := s.Hooks.Refused; h != nil {
+			h(refused)
+		}
+		if l.TLS != TLSImplicit {
+			c.SetWriteDeadline(time.Now().Add(time.Second))
+			c.Write([]byte(text))
+		}
+		c.Close()
+		return
+	}
+	s.nextID++
+	ctx, cancel := context.WithCancelCause(context.Background())
+	ses := &session{
+		srv: s, lis: l, id: s.nextID, ctx: ctx, cancel: cancel, start: time.Now(),
+		raw: c, conn: c, remote: remote, local: local,
+		cwd: "/", typeA: true, facts: defaultFacts, data: noPromise{},
+	}
+	s.sessions[ses] = struct{}{}
+	s.perIP[remote.Addr()]++
+	s.mu.Unlock()
+
+	ses.log = s.log.With("session", ses.id, "remote", remote.String())
+	ses.debugOn = s.log.Enabled(ctx, slog.LevelDebug)
+	tuneControl(c)
+	go ses.run() // ends with the session
+}
+
+// tuneControl sets the socket options of a control connection. Keepalive stays well below
+// the 350 s after which cloud load balancers drop a silent connection.
+func tuneControl(c net.Conn) {
+	oobInline(c)
+	if t, ok := c.(*net.TCPConn); ok {
+		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4})
+	}
+}
+
+// remove forgets a session that has ended.
+func (s *Server) remove(ses *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, ses)
+	ip := ses.remote.Addr()
+	if s.perIP[ip]--; s.perIP[ip] <= 0 {
+		delete(s.perIP, ip)
+	}
+	s.idle.Broadcast()
+}
+
+// Sessions returns how many sessions are being served.
+func (s *Server) Sessions() int {
+	s.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
+// Shutdown stops accepting, ends idle sessions with 421 and waits for running
+// transfers. When ctx is done it calls them off like a cut, waits until that is
+// done, and returns the context's error. An upload whose commit is under way is
+// never called off: Shutdown waits for the file system's answer.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.init()
+	s.stop()
+	defer s.ports.close()
+	stopped := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for ses := range s.sessions {
+			ses.cancel(errShutdown)
+		}
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.sessions) > 0 {
+		s.idle.Wait()
+	}
+	if stopped() {
+		return nil
+	}
+	return ctx.Err()
+}
+
+// Close is Shutdown without patience.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.Shutdown(ctx)
+	return nil
+}
+
+// stop closes the listeners and tells the sessions.
+func (s *Server) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	s.stopped = true
+	close(s.closing)
+	for l := range s.listeners {
+		l.Close()
+	}
+}
+
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+// addrPort returns the address of a TCP connection, IPv4 unmapped; the zero value for other networks.
+func addrPort(a net.Addr) netip.AddrPort {
+	if a == nil {
+		return netip.AddrPort{}
+	}
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	}
+	ap, _ := netip.ParseAddrPort(a.String())
+	return ap
+}
+
+func (s *Server) bannerLines() []string {
+	if s.Banner == "" {
+		return []string{"ftp-gateway ready."}
+	}
+	return strings.Split(strings.ReplaceAll(strings.TrimRight(s.Banner, "\r\n"), "\r\n", "\n"), "\n")
+}
+
+func or(d, def time.Duration) time.Duration {
+	if d == 0 {
+		return def
+	}
+	return d
+}
+
+func (s *Server) idleTimeout() time.Duration    { return or(s.IdleTimeout, 5*time.Minute) }
+func (s *Server) stallTimeout() time.Duration   { return or(s.StallTimeout, 2*time.Minute) }
+func (s *Server) connectTimeout() time.Duration { return or(s.ConnectTimeout, 30*time.Second) }
+func (s *Server) commandTimeout() time.Duration { return or(s.CommandTimeout, time.Minute) }
+func (s *Server) cutGrace() time.Duration       { return or(s.CutGrace, 10*time.Second) }
+
+func (s *Server) loginAttempts() int {
+	if s.LoginAttempts == 0 {
+		return 3
+	}
+	return s.LoginAttempts
+}
+
+func (s *Server) listenData(ctx context.Context, network, address string) (net.Listener, error) {
+	if s.ListenData != nil {
+		return s.ListenData(ctx, network, address)
+	}
+	return new(net.ListenConfig).Listen(ctx, network, address)
+}
+
+func (s *Server) dialData(ctx context.Context, network, address string, local netip.Addr) (net.Conn, error) {
+	if s.DialData != nil {
+		return s.DialData(ctx, network, address)
+	}
+	d := net.Dialer{}
+	if local.IsValid() {
+		// From the address that the client knows: firewalls on its side expect nothing else.
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
+	}
+	return d.DialContext(ctx, network, address)
+}

@@ -1,0 +1,314 @@
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+)
+
+// maxQueued bounds the commands that a client may send ahead during a transfer. Behind it
+// the control connection is not read: TCP tells the client to wait.
+const maxQueued = 32
+
+// session is one control connection and all that belongs to it. Only its own
+// goroutine (run) touches it, but for the fields marked otherwise.
+type session struct {
+	srv    *Server
+	lis    *Listener
+	id     uint64
+	ctx    context.Context // done when the session is called off
+	cancel context.CancelCauseFunc
+	start  time.Time
+
+	raw    net.Conn // the TCP connection
+	conn   net.Conn // raw, or TLS over it
+	lines  *lineReader
+	asked  bool // a line is being waited for
+	remote netip.AddrPort
+	local  netip.AddrPort
+
+	log       *slog.Logger
+	debugOn   bool
+	out       []byte // reply buffer
+	writeErr  error
+	lastCode  int
+	ended     bool     // no further command is to be read
+	lost      bool     // the control connection has ended without QUIT
+	quitting  bool     // QUIT has been read and waits for the transfer's end
+	queued    [][]byte // lines that wait for the transfer's end
+	idleTimer *time.Timer
+
+	// login
+	user     string // the last USER
+	userSent bool   // USER was the last login command
+	failures int
+	account  *auth.Account
+	fs       afero.Fs
+
+	// state of the conversation
+	cwd        string
+	renameFrom string
+	rest       int64
+	typeA      bool // TYPE A is in force
+	typeSent   bool // because the client said so
+	epsvAll    bool
+	facts      factSet
+	transfer   *transfer // running, or nil
+
+	// TLS
+	tls     bool
+	pbsz    bool
+	private bool // PROT P
+
+	data promise // where the next data connection comes from
+}
+
+// run serves the session to its end. The caller closes nothing.
+func (s *session) run() {
+	defer s.finish()
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(v, debug.Stack())
+		}
+	}()
+	if s.lis.TLS == TLSImplicit {
+		if !s.startTLS() {
+			return
+		}
+		s.private = true
+	}
+	s.lines = newLineReader(s.conn)
+	if h := s.srv.Hooks.Connect; h != nil {
+		h(s.client())
+	}
+	s.greet()
+	s.loop()
+}
+
+// loop handles what happens, one thing at a time: a line, the end of a
+// transfer's data, its outcome, a time-out, the server's shutdown.
+func (s *session) loop() {
+	s.idleTimer = time.NewTimer(s.srv.idleTimeout())
+	defer s.idleTimer.Stop()
+	closing := s.srv.closing
+	for !s.ended && s.writeErr == nil {
+		if s.transfer == nil {
+			if s.stopping() {
+				s.reply(421, "Server is shutting down")
+				return
+			}
+			if s.lost {
+				// What else was sent ahead may rest on a transfer that has failed.
+				if s.quitting {
+					s.cmdQUIT("")
+				}
+				return
+			}
+			if len(s.queued) > 0 {
+				text := s.queued[0]
+				s.queued = s.queued[1:]
+				s.dispatch(text)
+				continue
+			}
+			s.queued = nil
+		}
+		if len(s.queued) < maxQueued {
+			s.askLine()
+		}
+		var grace <-chan time.Time
+		var eof chan chan error
+		var done chan outcome
+		if t := s.transfer; t != nil {
+			grace, eof, done = t.grace, t.eof, t.done
+		}
+		select {
+		case l := <-s.lines.got:
+			s.asked = false
+			s.line(l)
+		case answer := <-eof:
+			answer <- s.verdict()
+		case o := <-done:
+			s.transferDone(o)
+		case <-grace:
+			s.callOffTransfer(errControlLost)
+			s.transfer.grace = nil
+		case <-s.idleTimer.C:
+			if s.transfer == nil {
+				s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
+				return
+			}
+		case <-closing:
+			closing = nil // once; what follows is decided at the loop's head
+		case <-s.ctx.Done():
+			s.callOff(context.Cause(s.ctx))
+		}
+	}
+}
+
+// askLine lets the line reader read the next line.
+func (s *session) askLine() {
+	if !s.asked && !s.lost {
+		s.asked = true
+		s.lines.ask <- struct{}{}
+	}
+}
+
+// line handles what the line reader delivered.
+func (s *session) line(l line) {
+	switch {
+	case l.err == errLineTooLong:
+		s.lastCode = 0
+		s.reply(500, "Line too long")
+		s.commandDone("", nil, "", time.Now())
+		return
+	case l.err != nil:
+		s.controlEnded(l.err)
+		return
+	}
+	s.restIdle()
+	if s.transfer == nil {
+		s.dispatch(l.text)
+		return
+	}
+	verb, _ := parse(string(l.text))
+	if cmd := commands[verb]; cmd != nil && cmd.now {
+		s.dispatch(l.text)
+		return
+	}
+	if verb == "QUIT" {
+		s.quitting = true
+	}
+	s.queued = append(s.queued, l.text)
+}
+
+// controlEnded notes that nothing more will come over the control connection.
+// An upload may still drain for a while; a download has nobody to tell its end.
+func (s *session) controlEnded(err error) {
+	s.lost = true
+	t := s.transfer
+	if t == nil || s.quitting {
+		return
+	}
+	s.log.Debug("control connection ended during a transfer", "err", err)
+	if !t.upload {
+		s.callOffTransfer(errControlLost)
+		return
+	}
+	t.grace = time.After(s.srv.cutGrace())
+}
+
+// callOff ends the session at once, a running transfer like a cut.
+func (s *session) callOff(cause error) {
+	if s.transfer == nil {
+		s.reply(421, "Server is shutting down")
+		s.ended = true
+		return
+	}
+	s.callOffTransfer(cause)
+	s.ctx, s.cancel = context.WithCancelCause(context.Background()) // said once
+	s.lost = true                                                   // no further command; the loop ends after the outcome
+}
+
+// stopping reports whether the server has begun to shut down.
+func (s *session) stopping() bool {
+	select {
+	case <-s.srv.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *session) restIdle() { s.idleTimer.Reset(s.srv.idleTimeout()) }
+
+// finish releases everything, whatever ended the session.
+func (s *session) finish() {
+	if t := s.transfer; t != nil { // only after a panic or a dead control connection
+		s.callOffTransfer(errSessionEnded)
+		s.drain(t)
+	}
+	s.data.release()
+	s.cancel(errSessionEnded)
+	if s.lines != nil {
+		close(s.lines.ask)
+	}
+	s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // for TLS's close_notify
+	s.conn.Close()
+	s.raw.Close()
+	if s.account != nil {
+		s.log.Info("logout")
+	}
+	s.log.Debug("session ended", "seconds", time.Since(s.start).Seconds())
+	if h := s.srv.Hooks.Disconnect; h != nil {
+		h(s.client(), time.Since(s.start))
+	}
+	s.srv.remove(s)
+}
+
+// drain waits for a transfer that nobody asks about any more.
+func (s *session) drain(t *transfer) {
+	for {
+		select {
+		case answer := <-t.eof:
+			answer <- errSessionEnded
+		case o := <-t.done:
+			s.transferDone(o)
+			return
+		}
+	}
+}
+
+// panicked ends this session, and only this one, after a programming error.
+func (s *session) panicked(v any, stack []byte) {
+	s.log.Error("panic", "value", fmt.Sprint(v), "stack", string(stack))
+	if h := s.srv.Hooks.Panic; h != nil {
+		h(s.client(), v, stack)
+	}
+}
+
+func (s *session) client() Client {
+	c := Client{ID: s.id, Remote: s.remote, Local: s.local, TLS: s.tls}
+	if s.account != nil {
+		c.User = s.account.Name
+	}
+	return c
+}
+
+// greet sends 220 and the banner.
+func (s *session) greet() {
+	s.log.Debug("session begins", "local", s.local)
+	s.send(220, s.srv.bannerLines())
+}
+
+// debugCommand logs a command line, the password starred.
+func (s *session) debugCommand(verb, arg string) {
+	if !s.debugOn {
+		return
+	}
+	switch verb {
+	case "PASS", "ACCT":
+		arg = "******"
+	}
+	s.log.Debug("<- " + printable(verb+" "+arg))
+}
+
+func (s *session) debugReply(code int, lines []string) {
+	if !s.debugOn {
+		return
+	}
+	for i, l := range lines {
+		sep := " "
+		if i < len(lines)-1 {
+			sep = "-"
+		}
+		s.log.Debug(fmt.Sprintf("-> %d%s%s", code, sep, printable(l)))
+	}
+}

@@ -1,0 +1,296 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// transfer is a transfer that is running beside its session. The session's
+// goroutine owns it; the transfer's own goroutine uses ctx, body, moved and the channels.
+type transfer struct {
+	verb   string
+	path   string
+	upload bool
+	body   body
+	size   int64 // bytes expected, or -1
+	start  time.Time
+	moved  atomic.Int64 // bytes over the data connection so far
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	eof    chan chan error // asked at the end of an upload's data: commit (nil) or why not
+	done   chan outcome    // the transfer's last word
+
+	grace      <-chan time.Time // runs once the control connection is lost
+	committing bool             // nothing calls it off any more
+	aborted    bool             // ABOR waits for its reply
+	line       commandLine
+}
+
+// body is what a transfer moves.
+type body interface {
+	// move moves the bytes over an open data connection.
+	move(t *transfer, c *dataConn) error
+	// commit ends a transfer whose bytes have all been moved.
+	commit() error
+	// giveUp ends a transfer that failed. It is called once, instead of commit or after it failed.
+	giveUp(cause error)
+}
+
+// outcome is how a transfer ended.
+type outcome struct {
+	err    error
+	secure bool
+	panic  any
+	stack  []byte
+}
+
+// bufferPool lends the buffers of transfers that cannot go through the kernel.
+var bufferPool = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+// newTransfer prepares a transfer and the tree bound to its context. Until start, the end of
+// the session calls it off too.
+func (s *session) newTransfer(verb, path string, upload bool) (*transfer, afero.Fs) {
+	t := &transfer{
+		verb: verb, path: path, upload: upload, size: -1,
+		eof: make(chan chan error), done: make(chan outcome, 1),
+	}
+	// Not a child of the session's context: nothing may call off a commit that is under way.
+	t.ctx, t.cancel = context.WithCancelCause(context.Background())
+	return t, vfs.WithContext(t.ctx, s.fs)
+}
+
+// prepare runs what a transfer asks of the tree before its 150, called off with
+// the session.
+func (s *session) prepare(t *transfer, ask func() error) error {
+	stop := context.AfterFunc(s.ctx, func() { t.cancel(context.Cause(s.ctx)) })
+	defer stop()
+	err := ask()
+	if err == nil {
+		err = context.Cause(t.ctx)
+	}
+	return err
+}
+
+// ready reports whether a transfer may begin, and answers why not.
+func (s *session) ready() bool {
+	if s.lis.RequireTLSData && !s.private {
+		s.reply(521, "Data connections must be private: send PROT P")
+		return false
+	}
+	if _, none := s.data.(noPromise); none {
+		s.reply(425, "Send PASV or PORT first")
+		return false
+	}
+	return true
+}
+
+// refuseTransfer answers an error that came before the 150. The promised data connection
+// is given up: clients open a new one for the next try.
+func (s *session) refuseTransfer(t *transfer, err error, p phase) {
+	t.cancel(errSessionEnded)
+	s.data.release()
+	s.data = noPromise{}
+	s.failure(t.verb, t.path, err, p)
+}
+
+// failure answers an error and logs all of it: the one place where errors of commands are logged.
+func (s *session) failure(verb, path string, err error, p phase) {
+	r := replyFor(err, p)
+	s.log.Info(verb+" refused", "path", path, "code", r.code, "err", err)
+	s.reply(r.code, r.text)
+}
+
+// begin sends the 150 and starts the transfer's goroutine, which ends with its outcome.
+func (s *session) begin(t *transfer, text string) {
+	p := s.data
+	s.data = noPromise{}
+	t.start = time.Now()
+	s.reply(150, text)
+	s.transfer = t
+	go func() {
+		t.done <- s.transferRun(t, p)
+	}()
+}
+
+// transferRun is the transfer's goroutine: open, move, ask, commit or give up.
+func (s *session) transferRun(t *transfer, p promise) (o outcome) {
+	ended := false
+	giveUp := func(err error) {
+		ended = true
+		t.body.giveUp(err)
+		o.err = err
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			o.panic, o.stack, o.err = v, debug.Stack(), fmt.Errorf("panic: %v", v)
+			if !ended {
+				t.body.giveUp(o.err)
+			}
+		}
+	}()
+	c, err := s.openData(t.ctx, p, t.upload)
+	p.release()
+	if err != nil {
+		if cause := context.Cause(t.ctx); cause != nil {
+			err = cause
+		} else {
+			err = errors.Join(errNoData, err)
+		}
+		giveUp(err)
+		return o
+	}
+	o.secure = c.secure
+	stop := context.AfterFunc(t.ctx, c.interrupt)
+	err = t.body.move(t, c)
+	if err == nil && t.upload {
+		err = t.askCommit()
+	}
+	stop()
+	if err != nil {
+		// What called the transfer off says more than the error that came of it.
+		if cause := context.Cause(t.ctx); cause != nil {
+			err = cause
+		}
+	}
+	if cerr := c.end(err == nil); err == nil && cerr != nil && !t.upload {
+		err = &dataError{cerr}
+	}
+	if err != nil {
+		giveUp(err)
+		return o
+	}
+	if err := t.body.commit(); err != nil {
+		giveUp(err)
+	}
+	return o
+}
+
+// askCommit asks the session whether the end of the data is the end of the file.
+func (t *transfer) askCommit() error {
+	answer := make(chan error, 1)
+	t.eof <- answer
+	return <-answer
+}
+
+// verdict decides about an upload whose data connection has ended in order. It
+// is the last moment at which the upload can be called off.
+func (s *session) verdict() error {
+	t := s.transfer
+	if cause := context.Cause(t.ctx); cause != nil {
+		return cause
+	}
+	if !s.srv.AcceptControlLost && s.controlGone() {
+		return errControlLost
+	}
+	if cause := context.Cause(t.ctx); cause != nil {
+		return cause // an ABOR that was read just now
+	}
+	t.committing, t.grace = true, nil
+	return nil
+}
+
+// controlGone looks once whether the control connection has ended without QUIT.
+// The kernel of a client that was killed ends both connections in perfect
+// order; this is how its half file is told from a whole one.
+func (s *session) controlGone() bool {
+	if s.quitting {
+		return false
+	}
+	if !s.lost && !peerEnded(s.raw) {
+		return false
+	}
+	// All that the peer has sent is here already: look for a QUIT in it.
+	limit := time.NewTimer(5 * time.Second)
+	defer limit.Stop()
+	for !s.lost && !s.quitting && len(s.queued) < maxQueued {
+		s.askLine()
+		select {
+		case l := <-s.lines.got:
+			s.asked = false
+			s.line(l)
+		case <-limit.C:
+			return true
+		}
+	}
+	return !s.quitting
+}
+
+// callOffTransfer breaks off a running transfer, unless its commit is under way.
+func (s *session) callOffTransfer(cause error) {
+	if t := s.transfer; t != nil && !t.committing {
+		t.cancel(cause)
+	}
+}
+
+// transferDone answers, logs and reports the end of a transfer.
+func (s *session) transferDone(o outcome) {
+	t := s.transfer
+	s.transfer = nil
+	t.cancel(errSessionEnded) // releases the context
+	s.rest = 0
+	s.restIdle()
+
+	if o.err == nil {
+		s.reply(226, "Transfer complete")
+	} else {
+		p := moving
+		if t.upload {
+			p = storing
+		}
+		r := replyFor(o.err, p)
+		s.reply(r.code, r.text)
+	}
+	s.reportTransfer(t, o)
+	s.commandDone(t.line.verb, t.line.cmd, t.line.arg, t.line.start)
+	if t.aborted {
+		s.reply(226, "ABOR successful")
+	}
+	if o.panic != nil {
+		s.panicked(o.panic, o.stack)
+		s.ended = true
+	}
+}
+
+func (s *session) reportTransfer(t *transfer, o outcome) {
+	r := Transfer{
+		Verb: t.verb, Path: t.path, Upload: t.upload, TLS: o.secure, Bytes: t.moved.Load(),
+		Took: time.Since(t.start), Result: resultOf(o.err), Code: s.lastCode, Err: o.err,
+	}
+	args := []any{"path", t.path, "result", string(r.Result), "bytes", r.Bytes, "seconds", r.Took.Seconds(), "code", r.Code}
+	switch {
+	case errors.Is(o.err, errControlLost):
+		s.log.Warn(t.verb, append(args, "err", o.err, "hint", "if this device hangs up at once after the last byte, set cut.control_lost: accept")...)
+	case errors.Is(o.err, errNoClose):
+		s.log.Warn(t.verb, append(args, "err", o.err, "hint", "if this device never sends close_notify, set cut.close_notify: accept")...)
+	case o.err != nil:
+		s.log.Warn(t.verb, append(args, "err", o.err)...)
+	default:
+		s.log.Info(t.verb, args...)
+	}
+	if h := s.srv.Hooks.Transfer; h != nil {
+		h(s.client(), r)
+	}
+}
+
+// cmdABOR breaks off the transfer: 426 for it, then 226 (RFC 959 section 4.1.3). One whose
+// commit is under way is complete already: 226 twice.
+func (s *session) cmdABOR(string) {
+	if s.transfer != nil {
+		s.transfer.aborted = true
+		s.callOffTransfer(errAborted)
+		return
+	}
+	s.data.release()
+	s.data = noPromise{}
+	s.reply(226, "No transfer to abort")
+}

@@ -1,0 +1,180 @@
+package protocol
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+const (
+	// kernelChunk is how much sendfile and splice move before counters and deadlines have their turn.
+	kernelChunk = 4 << 20
+	// kernelSlice is how long they may take for it before the progress is counted.
+	kernelSlice = 5 * time.Second
+)
+
+// cmdSTOR stores a file; behind REST it goes on writing in the middle of one.
+func (s *session) cmdSTOR(p string) { s.store("STOR", p, s.rest) }
+
+// cmdAPPE appends to a file, or makes it.
+func (s *session) cmdAPPE(p string) {
+	s.rest = 0
+	s.store("APPE", p, -1)
+}
+
+// store begins an upload. Offset is 0 for a new content, -1 for the end of the file.
+func (s *session) store(verb, p string, offset int64) {
+	s.rest = 0
+	if !s.ready() {
+		return
+	}
+	t, fsys := s.newTransfer(verb, p, true)
+	var f afero.File
+	err := s.prepare(t, func() (err error) {
+		if offset != 0 {
+			f, err = vfs.OpenAt(fsys, p, offset)
+		} else {
+			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+		}
+		return err
+	})
+	if err != nil {
+		if f != nil {
+			vfs.Abort(f, err)
+		}
+		s.refuseTransfer(t, err, naming)
+		return
+	}
+	t.body = &upload{f: f, ascii: s.ascii()}
+	s.begin(t, "Opening data connection for "+path.Base(p))
+}
+
+// cmdSTOU stores a file under a name that nobody else has, told in the 150 reply in
+// the form of RFC 1123 section 4.1.2.9. The name is random enough to be unique
+// without a look; O_EXCL makes sure.
+func (s *session) cmdSTOU(arg string) {
+	s.rest = 0
+	prefix := strings.TrimSpace(arg)
+	if prefix == "" {
+		prefix = "ftp"
+	}
+	dir, ok := resolve(s.cwd, prefix)
+	if !ok {
+		s.reply(501, "Invalid path")
+		return
+	}
+	p := dir + "." + strings.ToLower(rand.Text()[:16])
+	if !s.allowed(commands["STOU"].perm, p) || !s.ready() {
+		return
+	}
+	t, fsys := s.newTransfer("STOU", p, true)
+	var f afero.File
+	err := s.prepare(t, func() (err error) {
+		f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		return err
+	})
+	if err != nil {
+		if f != nil {
+			vfs.Abort(f, err)
+		}
+		s.refuseTransfer(t, err, naming)
+		return
+	}
+	t.body = &upload{f: f, ascii: s.ascii()}
+	s.begin(t, "FILE: "+path.Base(p))
+}
+
+// upload is a file being received.
+type upload struct {
+	f     afero.File
+	ascii bool
+}
+
+func (u *upload) commit() error { return u.f.Close() }
+
+func (u *upload) giveUp(cause error) { vfs.Abort(u.f, cause) }
+
+func (u *upload) move(t *transfer, c *dataConn) error {
+	if f := vfs.OSFile(u.f); f != nil && c.tcp != nil && !u.ascii {
+		return u.splice(t, c, f)
+	}
+	var w io.Writer = u.f
+	if u.ascii {
+		w = &fromNetwork{w: u.f}
+	}
+	b := bufferPool.Get().(*[]byte)
+	defer bufferPool.Put(b)
+	for {
+		n, rerr := c.Read(*b)
+		if n > 0 {
+			t.moved.Add(int64(n))
+			if _, err := w.Write((*b)[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case rerr == io.EOF:
+			if a, ok := w.(*fromNetwork); ok {
+				return a.flush()
+			}
+			return nil
+		case errors.Is(rerr, errStalled), errors.Is(rerr, errNoClose):
+			return rerr
+		case rerr != nil:
+			return &dataError{rerr}
+		}
+	}
+}
+
+// splice lets the kernel move the bytes from the socket to the disk:
+// os.File.ReadFrom finds the *net.TCPConn behind the LimitedReader.
+func (u *upload) splice(t *transfer, c *dataConn, f *os.File) error {
+	stall := c.raw.stall
+	slice := min(stall, kernelSlice)
+	last := time.Now() // of the last progress
+	for {
+		c.tcp.SetReadDeadline(time.Now().Add(slice))
+		r := io.LimitedReader{R: c.tcp, N: kernelChunk}
+		n, err := f.ReadFrom(&r)
+		t.moved.Add(n)
+		if n > 0 {
+			last = time.Now()
+		}
+		switch {
+		case err == nil && r.N > 0:
+			return nil
+		case err == nil:
+		case isTimeout(err):
+			if time.Since(last) >= stall {
+				return errStalled
+			}
+		case isNetwork(err):
+			return &dataError{err}
+		default:
+			return vfs.OSError(u.f, "write", err)
+		}
+	}
+}
+
+// isNetwork tells an error of the connection from one of the disk, after a call
+// that had to do with both.
+func isNetwork(err error) bool {
+	return errors.Is(err, net.ErrClosed) || errors.As(err, new(*net.OpError)) || isConnErrno(err)
+}
+
+func sizeText(n int64) string {
+	if n < 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d bytes)", n)
+}
