@@ -245,6 +245,9 @@ func (k *checker) limits() {
 	if l.LoginAttempts < 1 {
 		k.errorf("limits.login_attempts", "", "at least one attempt is needed")
 	}
+	if s := k.c.Cut.Settle; s < 0 || s > time.Second {
+		k.errorf("cut.settle", "", "has to be from 0 to 1s: every upload waits for it")
+	}
 	if k.c.Cut.Grace <= 0 {
 		k.errorf("cut.grace", "", "has to be more than 0")
 	}

@@ -163,6 +163,9 @@ type Cut struct {
 	// A control connection that ends without QUIT while the file arrives, as a killed client leaves it: cut, or
 	// accept for devices that hang up at once after the last byte.
 	ControlLost string `yaml:"control_lost" enum:"cut,accept"`
+	// How long the end of a killed client's control connection may come behind the end of its data. Uploads
+	// wait for it before they are published; 0 looks once only.
+	Settle time.Duration `yaml:"settle"`
 	// How long data is still read after the control connection was lost in the middle of it.
 	Grace time.Duration `yaml:"grace"`
 }
@@ -302,7 +305,7 @@ func Default() *Config {
 			Connections: 512, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
 			Command: time.Minute, Commit: 5 * time.Minute, LoginAttempts: 3, LoginDelay: 3 * time.Second,
 		},
-		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Grace: 10 * time.Second},
+		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Settle: 5 * time.Millisecond, Grace: 10 * time.Second},
 		ASCII:         "explicit",
 		Encoding:      "utf-8",
 		Sendfile:      true,

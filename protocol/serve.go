@@ -253,6 +253,8 @@ func (s *Server) connectTimeout() time.Duration { return or(s.ConnectTimeout, 30
 func (s *Server) commandTimeout() time.Duration { return or(s.CommandTimeout, time.Minute) }
 func (s *Server) cutGrace() time.Duration       { return or(s.CutGrace, 10*time.Second) }
 
+func (s *Server) cutSettle() time.Duration { return or(s.CutSettle, 5*time.Millisecond) }
+
 func (s *Server) loginAttempts() int {
 	if s.LoginAttempts == 0 {
 		return 3

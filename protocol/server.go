@@ -129,6 +129,10 @@ type Server struct {
 	// AcceptControlLost takes an upload whose control connection has ended without
 	// QUIT for whole, if the data connection ended in order.
 	AcceptControlLost bool
+	// CutSettle is how long the end of a killed client's control connection may
+	// come behind the end of its data; default 5 ms, negative for none. Uploads
+	// into trees whose commit publishes (vfs.Publishes) wait for it.
+	CutSettle time.Duration
 	// CutGrace is how long data is still read after the control connection was
 	// lost in the middle of an upload; default 10 s.
 	CutGrace time.Duration

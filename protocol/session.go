@@ -123,16 +123,19 @@ func (s *session) loop() {
 		}
 		var grace <-chan time.Time
 		var eof chan chan error
+		var settled <-chan time.Time
 		var done chan outcome
 		if t := s.transfer; t != nil {
-			grace, eof, done = t.grace, t.eof, t.done
+			grace, settled, eof, done = t.grace, t.settled, t.eof, t.done
 		}
 		select {
 		case l := <-s.lines.got:
 			s.asked = false
 			s.line(l)
 		case answer := <-eof:
-			answer <- s.verdict()
+			s.endOfData(answer)
+		case <-settled:
+			s.decide()
 		case o := <-done:
 			s.transferDone(o)
 		case <-grace:
@@ -183,6 +186,9 @@ func (s *session) line(l line) {
 	}
 	if verb == "QUIT" {
 		s.quitting = true
+		if s.transfer.settled != nil {
+			s.decide() // nothing to wait for any more
+		}
 	}
 	s.queued = append(s.queued, l.text)
 }
@@ -193,6 +199,10 @@ func (s *session) controlEnded(err error) {
 	s.lost = true
 	t := s.transfer
 	if t == nil || s.quitting {
+		return
+	}
+	if t.settled != nil {
+		s.decide()
 		return
 	}
 	s.log.Debug("control connection ended during a transfer", "err", err)

@@ -30,6 +30,9 @@ type transfer struct {
 	eof    chan chan error // asked at the end of an upload's data: commit (nil) or why not
 	done   chan outcome    // the transfer's last word
 
+	publishes  bool             // the commit makes visible what a cut must not
+	answer     chan<- error     // where the verdict is waited for
+	settled    <-chan time.Time // runs between the two looks of the verdict
 	grace      <-chan time.Time // runs once the control connection is lost
 	committing bool             // nothing calls it off any more
 	aborted    bool             // ABOR waits for its reply
@@ -182,21 +185,39 @@ func (t *transfer) askCommit() error {
 	return <-answer
 }
 
-// verdict decides about an upload whose data connection has ended in order. It
-// is the last moment at which the upload can be called off.
-func (s *session) verdict() error {
+// endOfData begins the verdict about an upload whose data connection has ended in
+// order. A client that was killed ends it so too: its kernel closes both
+// connections, in perfect order, the data connection often some microseconds
+// before the control connection. So where the commit publishes, the
+// control connection is looked at twice, at once and after Server.CutSettle.
+func (s *session) endOfData(answer chan<- error) {
 	t := s.transfer
+	t.answer = answer
+	if t.publishes && s.mayBeCut() && !s.controlGone() && !s.quitting && s.srv.cutSettle() > 0 {
+		t.settled = time.After(s.srv.cutSettle())
+		return
+	}
+	s.decide()
+}
+
+// mayBeCut reports whether the end of the control connection means anything for the upload.
+func (s *session) mayBeCut() bool { return !s.srv.AcceptControlLost && !s.quitting }
+
+// decide gives the verdict. It is the last moment at which the upload can be called off.
+func (s *session) decide() {
+	t := s.transfer
+	t.settled = nil
+	var err error
+	if s.mayBeCut() && s.controlGone() {
+		err = errControlLost
+	}
 	if cause := context.Cause(t.ctx); cause != nil {
-		return cause
+		err = cause // perhaps an ABOR that was read just now
 	}
-	if !s.srv.AcceptControlLost && s.controlGone() {
-		return errControlLost
+	if err == nil {
+		t.committing, t.grace = true, nil
 	}
-	if cause := context.Cause(t.ctx); cause != nil {
-		return cause // an ABOR that was read just now
-	}
-	t.committing, t.grace = true, nil
-	return nil
+	t.answer <- err
 }
 
 // controlGone looks once whether the control connection has ended without QUIT.

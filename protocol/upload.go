@@ -55,7 +55,7 @@ func (s *session) store(verb, p string, offset int64) {
 		s.refuseTransfer(t, err, naming)
 		return
 	}
-	t.body = &upload{f: f, ascii: s.ascii()}
+	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f)
 	s.begin(t, "Opening data connection for "+path.Base(p))
 }
 
@@ -90,7 +90,7 @@ func (s *session) cmdSTOU(arg string) {
 		s.refuseTransfer(t, err, naming)
 		return
 	}
-	t.body = &upload{f: f, ascii: s.ascii()}
+	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f)
 	s.begin(t, "FILE: "+path.Base(p))
 }
 

@@ -83,6 +83,12 @@ type OSFiler interface {
 	OSError(op string, err error) error
 }
 
+// Publisher is a file opened for writing that can tell whether its Close makes
+// visible at once what Abort would have kept away.
+type Publisher interface {
+	Publishes() bool
+}
+
 // Wrapper is what a file system around another one has to be. A wrapper names
 // every method, embeds nothing, and forwards through the helpers of this
 // package; var _ Wrapper = (*T)(nil) then makes the compiler ask, for every
@@ -166,6 +172,17 @@ func OSFile(f afero.File) *os.File {
 		return f.OSFile()
 	}
 	return nil
+}
+
+// Publishes reports whether closing f makes its bytes visible, so that an upload
+// that was cut must not be closed. A file whose bytes are where they
+// belong as they are written, as in the classic ftpd, says no.
+func Publishes(f afero.File) bool {
+	if p, ok := f.(Publisher); ok {
+		return p.Publishes()
+	}
+	_, ok := f.(Aborter)
+	return ok
 }
 
 // OSError gives an error that came of using OSFile(f) the meaning that f's own methods would have given it.

@@ -177,6 +177,10 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if err != nil {
 		return nil, nil, refusal(cfg.Problem("encoding", err.Error(), ""))
 	}
+	settle := cfg.Cut.Settle
+	if settle == 0 {
+		settle = -1 // the zero value of the server's field means its default
+	}
 	delay := cfg.Limits.LoginDelay
 	if delay == 0 {
 		delay = -1
@@ -204,6 +208,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		PermitPrivilegedPorts:  cfg.Passive.PermitPrivilegedPorts,
 		AcceptNoCloseNotify:    cfg.Cut.CloseNotify == "accept",
 		AcceptControlLost:      cfg.Cut.ControlLost == "accept",
+		CutSettle:              settle,
 		CutGrace:               cfg.Cut.Grace,
 		ASCII:                  protocol.ASCII(cfg.ASCII),
 		Encoding:               enc,

@@ -33,6 +33,12 @@ var (
 // closed itself.
 func (f *File) OSFile() *os.File { return f.f }
 
+// Publishes reports whether Close and Abort leave different things behind.
+func (f *File) Publishes() bool {
+	_, aside := f.up.(*aside)
+	return aside || f.up != nil && f.l.o.Cut == CutDiscard
+}
+
 // OSError gives an error of the file behind OSFile the meaning that Read and
 // Write give it, and remembers it as they do: a file whose bytes did not all
 // arrive is not committed.
