@@ -1,0 +1,92 @@
+# Two commands matter: "make demo" and "make test". The rest is for developers.
+
+# Version control information is not put into binaries: a build works in an archive
+# or in another user's clone as well. -trimpath makes it reproducible.
+export GOFLAGS ?= -buildvcs=false
+export GOWORK  := off
+GOBUILD := go build -trimpath
+BIN     := .cache/bin
+SCHEMAS := .cache/schemas
+VERSION ?= dev
+IMAGE   ?= ftp-gateway:$(VERSION)
+BACKEND ?= s3
+CHART   := deploy/helm/ftp-gateway
+
+# Programs of the tests, built from the module proxy with the versions that go.sum pins.
+SERVERS := $(BIN)/versitygw $(BIN)/fake-gcs-server
+TOOLS   := $(BIN)/helm $(BIN)/kubeconform $(BIN)/staticcheck
+
+.PHONY: help build demo test unit conformance integration chart check bench image tools packages clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+build: ## bin/ftp-gateway, a static binary
+	CGO_ENABLED=0 $(GOBUILD) -ldflags="-s -w" -o bin/ftp-gateway ./cmd/ftp-gateway
+
+demo: $(BIN)/demo ## a gateway before a store on this machine (BACKEND=s3, gcs or local)
+demo: $(if $(filter s3,$(BACKEND)),$(BIN)/versitygw) $(if $(filter gcs,$(BACKEND)),$(BIN)/fake-gcs-server)
+	@exec $(BIN)/demo -backend $(BACKEND)
+
+test: packages check unit chart integration ## everything, and what it needs
+
+unit: ## the product's own tests with the race detector
+	go test -race -timeout 15m ./...
+
+# -p 1: the packages measure memory and start servers; two at once would disturb each other.
+integration: packages $(SERVERS) $(TOOLS) $(SCHEMAS)/.done ## the binary against real clients and stores, and the conformance of all trees
+	cd integration && go vet ./... && go test -p 1 -timeout 40m ./...
+
+conformance: $(SERVERS) ## only the conformance suite on real store servers
+	cd integration && go test -run 'TestConformance' -timeout 20m .
+
+chart: $(BIN)/helm $(BIN)/kubeconform $(SCHEMAS)/.done ## lint the chart and check what it renders against the API
+	sh integration/scripts/chart.sh $(BIN) $(SCHEMAS) $(CHART)
+
+check: $(BIN)/staticcheck ## gofmt, vet, staticcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
+	go vet ./...
+	$(BIN)/staticcheck ./...
+	cd integration && go vet ./... && ../$(BIN)/staticcheck ./...
+
+bench: build packages $(SERVERS) ## measure against vsftpd and the bare SDK; see doc/performance.md
+	cd integration && $(GOBUILD) -o ../$(BIN)/bench ./cmd/bench
+	$(BIN)/bench -gateway bin/ftp-gateway
+
+image: ## a container image, with docker or buildah
+	sh integration/scripts/image.sh $(IMAGE)
+
+tools: $(SERVERS) $(TOOLS) $(SCHEMAS)/.done ## build the programs of the tests
+
+packages: ## install what the tests need from Debian (as root), or say what is missing
+	sh integration/scripts/packages.sh
+
+clean: ## remove everything that was built
+	rm -rf bin dist .cache
+
+$(BIN)/versitygw: integration/go.sum
+	@mkdir -p $(BIN)
+	cd integration && $(GOBUILD) -o ../$@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+$(BIN)/fake-gcs-server: integration/go.sum
+	@mkdir -p $(BIN)
+	cd integration && $(GOBUILD) -o ../$@ github.com/fsouza/fake-gcs-server
+	@touch $@
+
+# One build for all of them; the others wait for helm's.
+$(BIN)/helm: integration/tools/go.sum
+	@mkdir -p $(BIN)
+	cd integration/tools && $(GOBUILD) -o ../../$(BIN)/ tool
+	@touch $(TOOLS)
+$(BIN)/kubeconform $(BIN)/staticcheck: $(BIN)/helm
+
+# Always asked: Go knows what has changed.
+.PHONY: $(BIN)/demo
+$(BIN)/demo:
+	@mkdir -p $(BIN)
+	cd integration && $(GOBUILD) -o ../$@ ./cmd/demo
+
+$(SCHEMAS)/.done: integration/scripts/schemas.sh integration/cmd/k8s-schemas/main.go
+	sh integration/scripts/schemas.sh $(SCHEMAS)
+	@touch $@
