@@ -33,7 +33,7 @@ var (
 		{"github.com/aws/aws-sdk-go-v2", "the SDK is known to vfs/s3 alone"},
 		{"cloud.google.com/go", "the SDK is known to vfs/gcs alone"},
 	}
-	noYAML  = arrow{"github.com/goccy/go-yaml", "the document is read by config; the rest gets values"}
+	noYAML  = arrow{"go.yaml.in/yaml", "the document is read by config; the rest gets values"}
 	noCobra = arrow{"github.com/spf13/cobra", "the command line is cmd/ftp-gateway's"}
 	noAfero = arrow{"github.com/spf13/afero", "a store is a flat key space; vfs/object makes the tree"}
 )

@@ -30,7 +30,7 @@ const (
 	PermTime                    // T
 
 	PermReadOnly = PermEnter | PermList | PermRead
-	PermAll      = 1<<len(permLetters) - 1
+	PermAll      = Perm(1<<len(permLetters) - 1)
 )
 
 const permLetters = "elradfmwMT"

@@ -53,7 +53,8 @@ func jail(t *T) {
 			continue
 		}
 		for _, name := range got {
-			if name == "secret" || name == "bc/" || name == "b/" {
+			// Where directories come with their files, the loop above has made a bc/ of the subtree's own.
+			if name == "secret" || name == "bc/" && !t.caps().ImplicitDirs || name == "b/" {
 				t.Errorf("List(%q) through the subtree shows %q", dir, got)
 			}
 		}

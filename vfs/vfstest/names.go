@@ -154,7 +154,7 @@ func longNames(t *T) {
 // longName makes a name of n bytes, not counting the slash in front, from components of 100.
 func longName(n int) string {
 	var b strings.Builder
-	for b.Len() < n {
+	for b.Len() <= n {
 		b.WriteByte('/')
 		b.WriteString(strings.Repeat("k", 100))
 	}

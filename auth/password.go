@@ -1,0 +1,177 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/go-crypt/crypt"
+	"github.com/go-crypt/crypt/algorithm/argon2"
+)
+
+// PlainPrefix marks a password that is stored as it is, not as a hash.
+const PlainPrefix = "plain:"
+
+// Parameters of the hashes that [Hash] makes: the first choice of OWASP's
+// Password Storage Cheat Sheet for argon2id. 19 MiB keep the memory of a login
+// flood small, which the 2 GiB that RFC 9106 recommends first would not.
+const (
+	hashMemory  = 19 * 1024 // KiB
+	hashPasses  = 2
+	hashThreads = 1
+)
+
+// Limits for hashes that others made: one check never takes more than this.
+// The hash comes from the operator, but a typing error in "m=" must not end the process.
+const (
+	maxArgonMemory  = 1 << 20 // KiB, that is 1 GiB
+	maxArgonThreads = 64
+)
+
+// MaxPassword is the length in bytes above which a password is denied unseen,
+// so that nobody can make the server digest long ones. FTP lines are shorter than that.
+const MaxPassword = 1024
+
+// checks bounds how many hashes are computed at a time in this process. A check
+// is pure computation with up to some 100 MiB of memory; more of them
+// at once than there are processors would end no sooner.
+var checks = make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))
+
+// decoder knows argon2, bcrypt, scrypt, yescrypt, pbkdf2, sha-crypt and the two old ones, md5-crypt and sha1-crypt.
+var decoder = func() *crypt.Decoder {
+	d, err := crypt.NewDecoderAll()
+	if err != nil {
+		panic(err) // the set is fixed: this cannot depend on anything outside
+	}
+	return d
+}()
+
+// ErrBadHash: a password looks like a hash and is none that can be checked.
+var ErrBadHash = errors.New("auth: not a usable password hash")
+
+// Password is a stored password, ready to be checked: a hash in one of the
+// usual formats (the modular crypt format of /etc/shadow and its relatives,
+// the LDAP form with {CRYPT}, {ARGON2} or {PBKDF2} in front) or plain text. The zero value matches nothing.
+type Password struct {
+	match func(password string) (bool, error)
+	plain bool
+}
+
+// ParsePassword reads a stored password. A text that begins with
+// [PlainPrefix], or does not look like a hash at all, is plain text; one that looks like a
+// hash and cannot be checked is [ErrBadHash]. An empty text is an error: nobody
+// has no password by accident.
+func ParsePassword(s string) (Password, error) {
+	if plain, ok := strings.CutPrefix(s, PlainPrefix); ok {
+		return plainPassword(plain)
+	}
+	if !LooksLikeHash(s) {
+		return plainPassword(s)
+	}
+	d, err := decoder.Decode(s)
+	if err != nil {
+		// The error of the library may repeat parts of the hash: it stays out of logs.
+		return Password{}, fmt.Errorf("%w (argon2, bcrypt, scrypt, yescrypt, pbkdf2, sha256-crypt and sha512-crypt are)", ErrBadHash)
+	}
+	if err := checkArgonCost(s); err != nil {
+		return Password{}, err
+	}
+	return Password{match: d.MatchAdvanced}, nil
+}
+
+func plainPassword(want string) (Password, error) {
+	if want == "" {
+		return Password{}, errors.New("auth: empty password")
+	}
+	return Password{plain: true, match: func(password string) (bool, error) {
+		return subtle.ConstantTimeCompare([]byte(password), []byte(want)) == 1, nil
+	}}, nil
+}
+
+// checkArgonCost reads m= and p= of an argon2 hash and refuses what no check should cost.
+func checkArgonCost(s string) error {
+	_, rest, ok := strings.Cut(s, "$argon2")
+	if !ok {
+		return nil
+	}
+	for _, field := range strings.FieldsFunc(rest, func(r rune) bool { return r == '$' || r == ',' }) {
+		var m, p uint64
+		if n, _ := fmt.Sscanf(field, "m=%d", &m); n == 1 && m > maxArgonMemory {
+			return fmt.Errorf("%w: m=%d asks for more than %d KiB of memory", ErrBadHash, m, maxArgonMemory)
+		}
+		if n, _ := fmt.Sscanf(field, "p=%d", &p); n == 1 && p > maxArgonThreads {
+			return fmt.Errorf("%w: p=%d asks for more than %d threads", ErrBadHash, p, maxArgonThreads)
+		}
+	}
+	return nil
+}
+
+// LooksLikeHash reports whether a stored password has the form of a hash:
+// "$name$…" with a short name, or "{NAME}…" in capitals as LDAP writes it. A
+// password in plain text of that form needs [PlainPrefix].
+func LooksLikeHash(s string) bool {
+	var name string
+	var ok bool
+	switch {
+	case strings.HasPrefix(s, "$"):
+		name, _, ok = strings.Cut(s[1:], "$")
+	case strings.HasPrefix(s, "{"):
+		name, _, ok = strings.Cut(s[1:], "}")
+		ok = ok && name == strings.ToUpper(name)
+	}
+	if !ok || name == "" || len(name) > 24 {
+		return false
+	}
+	for _, r := range name {
+		if !(r == '-' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') {
+			return false
+		}
+	}
+	return true
+}
+
+// Plain reports whether the password is stored as plain text.
+func (p Password) Plain() bool { return p.plain }
+
+// Check reports whether password is the right one. It waits for its turn, so
+// that a flood of logins keeps no more processors and memory busy than there
+// are processors; its error is the context's if that ends first, else one of
+// the hash. The computation itself is not interrupted.
+func (p Password) Check(ctx context.Context, password string) (bool, error) {
+	if p.match == nil || len(password) > MaxPassword {
+		return false, nil
+	}
+	if p.plain {
+		return p.match(password)
+	}
+	select {
+	case checks <- struct{}{}:
+		defer func() { <-checks }()
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	return p.match(password)
+}
+
+// Hash makes the argon2id hash of a password, in the form that [ParsePassword]
+// reads. The salt is random.
+func Hash(password string) (string, error) {
+	if password == "" {
+		return "", errors.New("auth: empty password")
+	}
+	if len(password) > MaxPassword {
+		return "", fmt.Errorf("auth: password is longer than %d bytes", MaxPassword)
+	}
+	h, err := argon2.New(argon2.WithVariantID(), argon2.WithM(hashMemory), argon2.WithT(hashPasses), argon2.WithP(hashThreads))
+	if err != nil {
+		return "", fmt.Errorf("auth: hash: %w", err)
+	}
+	d, err := h.Hash(password)
+	if err != nil {
+		return "", fmt.Errorf("auth: hash: %w", err)
+	}
+	return d.Encode(), nil
+}

@@ -1,0 +1,146 @@
+package auth
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// User is one entry of a [Users] set.
+type User struct {
+	Name     string
+	Password Password
+	// Account is what a login gives; its Name is set to the user's.
+	Account Account
+}
+
+// Users is a fixed set of users. It is safe for use by many goroutines.
+//
+// Devices tend to log in again for every file. After a password was found right
+// once, Users remembers a keyed digest of it (HMAC-SHA-256 under a key that
+// only this process has), so that the next login of the same device costs
+// microseconds instead of a whole password hash, and comes through also while
+// a flood of wrong passwords keeps the hashing busy.
+type Users struct {
+	byName map[string]*userEntry
+	all    []*userEntry // in the given order, for picking a stand-in
+	key    [32]byte
+}
+
+type userEntry struct {
+	User
+	mu    sync.Mutex
+	known [sha256.Size]byte // digest of the right password
+	valid bool              // known is set
+}
+
+// NewUsers makes a set of users. Names are compared byte by byte. All mistakes are in the
+// error: names that [CheckName] refuses, names that appear twice.
+func NewUsers(users []User) (*Users, error) {
+	u := &Users{byName: make(map[string]*userEntry, len(users))}
+	if _, err := rand.Read(u.key[:]); err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	var errs []error
+	for _, v := range users {
+		if err := CheckName(v.Name); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if u.byName[v.Name] != nil {
+			errs = append(errs, fmt.Errorf("auth: user %q appears twice", v.Name))
+			continue
+		}
+		v.Account.Name = v.Name
+		e := &userEntry{User: v}
+		u.byName[v.Name] = e
+		u.all = append(u.all, e)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// CheckName refuses user names that could not stand for one directory: a home
+// such as "disk:/homes/{user}" must never lead elsewhere. Slashes, backslashes,
+// control characters, invalid UTF-8, ".", ".." and names longer than 128 bytes are refused.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("auth: empty user name")
+	case len(name) > 128:
+		return fmt.Errorf("auth: user name %q… is longer than 128 bytes", name[:16])
+	case name == "." || name == "..":
+		return fmt.Errorf("auth: user name %q is the name of a directory", name)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("auth: user name %q is not valid UTF-8", name)
+	case strings.ContainsAny(name, `/\`):
+		return fmt.Errorf("auth: user name %q holds a slash", name)
+	}
+	for _, r := range name {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return fmt.Errorf("auth: user name %q holds a control character", name)
+		}
+	}
+	return nil
+}
+
+// Authenticate implements [Authenticator]. For a name that does not exist it
+// checks the password against that of one of the users and forgets the result,
+// always the same one for the same name, so that the time tells nothing.
+func (u *Users) Authenticate(ctx context.Context, r Request) (*Account, error) {
+	e := u.byName[r.User]
+	if e == nil {
+		if len(u.all) > 0 {
+			pick := binary.LittleEndian.Uint64(u.digest("name", r.User)) % uint64(len(u.all))
+			if _, err := u.all[pick].Password.Check(ctx, r.Password); err != nil {
+				return nil, fmt.Errorf("auth: check password: %w", err)
+			}
+		}
+		return nil, ErrUnknownUser
+	}
+	// The digest binds the name too: equal passwords of two users look different in memory.
+	sum := u.digest("password", r.User+"\x00"+r.Password)
+	if !e.remembers(sum) {
+		ok, err := e.Password.Check(ctx, r.Password)
+		if err != nil {
+			return nil, fmt.Errorf("auth: check password: %w", err)
+		}
+		if !ok {
+			return nil, ErrDenied
+		}
+		e.remember(sum)
+	}
+	a := e.Account
+	a.Mounts = maps.Clone(a.Mounts)
+	return &a, nil
+}
+
+func (u *Users) digest(what, s string) []byte {
+	h := hmac.New(sha256.New, u.key[:])
+	h.Write([]byte(what))
+	h.Write([]byte{0})
+	h.Write([]byte(s))
+	return h.Sum(nil)
+}
+
+func (e *userEntry) remembers(sum []byte) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.valid && hmac.Equal(e.known[:], sum)
+}
+
+func (e *userEntry) remember(sum []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known, e.valid = [sha256.Size]byte(sum), true
+}

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+	"github.com/ftp-gateway/ftp-gateway/config"
+	"github.com/ftp-gateway/ftp-gateway/metrics"
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+	"github.com/ftp-gateway/ftp-gateway/vfs/gcs"
+	"github.com/ftp-gateway/ftp-gateway/vfs/local"
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+	"github.com/ftp-gateway/ftp-gateway/vfs/s3"
+)
+
+// checkTimeout is how long a back end has to answer at the start.
+const checkTimeout = 10 * time.Second
+
+// sweepEvery is how often a back end is swept for what killed servers have left; sweepTemp how old
+// a temporary file on a disk has to be for that.
+const (
+	sweepEvery = time.Hour
+	sweepTemp  = time.Hour
+)
+
+// backend is a place for files, opened once for the whole process.
+type backend struct {
+	name, what string // "cams", "s3 bucket pictures"
+	// tree returns the tree below dir, an absolute clean path, for one login.
+	tree func(ctx context.Context, dir string) (afero.Fs, error)
+	// check asks whether the back end can be used; absent tells of an
+	// error that it is not there at all.
+	check  func(ctx context.Context) error
+	absent error
+	// sweep removes what killed servers have left; nil where there is nothing of that kind.
+	sweep func(ctx context.Context) (int, error)
+	close func() error
+}
+
+// backends are all of a configuration, by name.
+type backends map[string]*backend
+
+// openBackends opens the back ends of a configuration. The budget is needed where there
+// are buckets. It sends no request.
+func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget, m *metrics.Metrics) (backends, error) {
+	all := backends{}
+	for _, name := range cfg.BackendNames() {
+		at := "backends." + name
+		var b *backend
+		var err error
+		switch c := cfg.Backends[name]; {
+		case c.Local != nil:
+			b, err = openLocal(c.Local)
+		case c.S3 != nil:
+			b, err = openS3(ctx, cfg, c.S3, budget, func(next http.RoundTripper) http.RoundTripper {
+				return m.Transport(name, s3Operation, next)
+			})
+		case c.GCS != nil:
+			b, err = openGCS(ctx, cfg, c.GCS, budget, func(next http.RoundTripper) http.RoundTripper {
+				return m.Transport(name, metrics.GCSOperation, next)
+			})
+		default:
+			err = errors.New("no type")
+		}
+		if err != nil {
+			all.close()
+			return nil, refusal(cfg.Problem(at, err.Error(), ""))
+		}
+		b.name = name
+		all[name] = b
+	}
+	return all, nil
+}
+
+// s3Operation is the SDK's name of an operation; requests for credentials have none.
+func s3Operation(r *http.Request) string {
+	if name := s3.Operation(r); name != "" {
+		return name
+	}
+	return "other"
+}
+
+func openLocal(c *config.Local) (*backend, error) {
+	cut := local.CutKeep
+	if c.Cut == "discard" {
+		cut = local.CutDiscard
+	}
+	root, err := local.New(local.Options{Root: string(c.Path), Atomic: c.Atomic, Sync: c.Sync, Cut: cut})
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{
+		what:  "directory " + string(c.Path),
+		check: func(context.Context) error { _, err := vfs.StatDir(root, "/"); return err },
+		close: root.Close,
+		tree: func(ctx context.Context, dir string) (afero.Fs, error) {
+			if dir == "/" {
+				return root, nil
+			}
+			bound := vfs.WithContext(ctx, root)
+			_, err := vfs.StatDir(bound, dir)
+			if errors.Is(err, fs.ErrNotExist) && c.CreateHome {
+				err = bound.MkdirAll(dir, 0o777) // the umask takes its part
+			}
+			if err != nil {
+				return nil, fmt.Errorf("home directory: %w", err)
+			}
+			return vfs.NewSub(root, dir), nil
+		},
+	}
+	if c.Atomic {
+		b.sweep = func(ctx context.Context) (int, error) { return root.Clean(ctx, sweepTemp) }
+	}
+	return b, nil
+}
+
+// bucketTree gives each login the tree of a prefix, with a memory of its own.
+func bucketTree(cfg *config.Config, store object.Store, prefix string) func(context.Context, string) (afero.Fs, error) {
+	return func(_ context.Context, dir string) (afero.Fs, error) {
+		return object.New(store, object.Options{
+			Prefix:        strings.Trim(path.Join(prefix, dir), "/"),
+			CommitTimeout: cfg.Limits.Commit,
+		})
+	}
+}
+
+func openS3(ctx context.Context, cfg *config.Config, c *config.S3, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
+	var roots *x509.CertPool
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(string(c.CAFile))
+		if err != nil {
+			return nil, err
+		}
+		if roots, err = x509.SystemCertPool(); err != nil {
+			roots = x509.NewCertPool()
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no PEM certificate", c.CAFile)
+		}
+	}
+	store, err := s3.New(ctx, s3.Options{
+		Bucket: c.Bucket, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle, Profile: c.Profile,
+		AccessKey: string(c.AccessKey), SecretKey: string(c.SecretKey),
+		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure,
+	})
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{
+		what:  "s3 bucket " + c.Bucket,
+		tree:  bucketTree(cfg, store, c.Prefix),
+		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
+	}
+	if c.AbandonAfter > 0 {
+		prefix := strings.Trim(path.Clean("/"+c.Prefix), "/")
+		if prefix != "" {
+			prefix += "/"
+		}
+		b.sweep = func(ctx context.Context) (int, error) { return store.AbortStale(ctx, prefix, c.AbandonAfter) }
+	}
+	return b, nil
+}
+
+func openGCS(ctx context.Context, cfg *config.Config, c *config.GCS, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
+	store, err := gcs.New(ctx, gcs.Options{
+		Bucket: c.Bucket, Endpoint: c.Endpoint, CredentialsFile: string(c.CredentialsFile), Anonymous: c.Anonymous,
+		UserAgent: "ftp-gateway/" + buildVersion(), RoundTripper: measure, Budget: budget,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &backend{
+		what:  "gcs bucket " + c.Bucket,
+		tree:  bucketTree(cfg, store, c.Prefix),
+		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
+	}, nil
+}
+
+func (b backends) close() {
+	for _, e := range b {
+		e.close()
+	}
+}
+
+// checkAll asks all back ends at once. One that does not exist is a refusal, with
+// the line of its bucket; any other trouble may be over in a minute, and is a warning.
+func (b backends) checkAll(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	names := cfg.BackendNames()
+	errs := make(chan error, len(names))
+	for _, name := range names {
+		e := b[name]
+		go func() { // ends with the check, which ends with ctx
+			err := e.check(ctx)
+			switch {
+			case err == nil:
+			case e.absent != nil && errors.Is(err, e.absent):
+				log.Debug("back end", "name", name, "err", err)
+				errs <- refusal(cfg.Problem("backends."+name+".bucket", "there is no "+e.what,
+					"create it, or correct the name, the region or the endpoint"))
+				return
+			case errors.Is(err, fs.ErrPermission):
+				log.Warn("the back end may not be looked at; uploads may work all the same", "backend", name, "err", err)
+			default:
+				log.Warn("the back end cannot be used now", "backend", name, "err", err)
+			}
+			errs <- nil
+		}()
+	}
+	var all []error
+	for range names {
+		if err := <-errs; err != nil {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
+
+// checks are for /readyz.
+func (b backends) checks(cfg *config.Config) []metrics.Check {
+	var list []metrics.Check
+	for _, name := range cfg.BackendNames() {
+		e := b[name]
+		list = append(list, metrics.Check{Name: "backend " + name, Ready: func(ctx context.Context) error {
+			err := e.check(ctx)
+			if errors.Is(err, fs.ErrPermission) {
+				return fmt.Errorf("%w: %w", metrics.ErrDegraded, err) // a role that may only put is one
+			}
+			return err
+		}})
+	}
+	return list
+}
+
+// sweep removes what killed servers have left, now and once an hour, until ctx is done.
+func (b backends) sweep(ctx context.Context, log *slog.Logger) {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		for _, e := range b {
+			if e.sweep == nil {
+				continue
+			}
+			n, err := e.sweep(ctx)
+			if n > 0 {
+				log.Info("removed what unfinished uploads have left", "backend", e.name, "count", n)
+			}
+			if err != nil && ctx.Err() == nil {
+				log.Warn("cannot remove what unfinished uploads may have left", "backend", e.name, "removed", n, "err", err)
+			}
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// openFS is protocol.Server.OpenFS: the tree of one login.
+func (b backends) openFS(ctx context.Context, a *auth.Account) (afero.Fs, error) {
+	home, err := b.open(ctx, a.Name, a.Home)
+	if err != nil || len(a.Mounts) == 0 {
+		return home, err
+	}
+	trees := make(map[string]afero.Fs, len(a.Mounts))
+	for dir, place := range a.Mounts {
+		if trees[dir], err = b.open(ctx, a.Name, place); err != nil {
+			return nil, fmt.Errorf("mount %s: %w", dir, err)
+		}
+	}
+	return vfs.NewMount(home, trees)
+}
+
+// open returns the tree of a place such as "cams:/site-1/{user}".
+func (b backends) open(ctx context.Context, user, place string) (afero.Fs, error) {
+	name, dir, err := config.SplitPlace(place)
+	if err != nil {
+		return nil, err
+	}
+	e := b[name]
+	if e == nil {
+		return nil, fmt.Errorf("no back end %q", name)
+	}
+	// Names that could lead elsewhere were refused when the users were read; names from
+	// elsewhere may come one day.
+	if err := auth.CheckName(user); err != nil {
+		return nil, err
+	}
+	return e.tree(ctx, path.Clean("/"+strings.ReplaceAll(dir, "{user}", user)))
+}
+
+// refusal is a problem as an error.
+func refusal(p config.Problem) error { return errors.New(p.String()) }

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/config"
+	"github.com/ftp-gateway/ftp-gateway/metrics"
+	"github.com/ftp-gateway/ftp-gateway/protocol"
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+)
+
+// serve runs a configuration that has passed all checks until a signal ends it,
+// and returns an error if it could not start, or if a listener broke.
+//
+// The first SIGTERM or SIGINT lets transfers finish for the configured grace, the
+// second ends them. SIGHUP opens the log file anew and reads the certificates again.
+func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	log, logFile, err := newLog(cfg.Log, stderr)
+	if err != nil {
+		return refusal(cfg.Problem("log.file", err.Error(), ""))
+	}
+	for _, w := range warnings {
+		log.Warn("configuration", "problem", w.String())
+	}
+
+	m := metrics.New(buildVersion())
+	var budget *object.Budget
+	if hasBucket(cfg) {
+		budget = object.NewBudget(cfg.Budget())
+		m.UploadMemory(metrics.Memory{Limit: budget.Limit, InUse: budget.InUse, Reserved: budget.Reserved, Waiting: budget.Waiting})
+	}
+	stores, err := openBackends(ctx, cfg, budget, m)
+	if err != nil {
+		return err
+	}
+	defer stores.close()
+
+	srv, certs, err := newServer(ctx, cfg, stores, m, log)
+	if err != nil {
+		return err
+	}
+	listeners, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	health := &metrics.Health{Checks: stores.checks(cfg), Log: log}
+	var probes net.Listener
+	if cfg.Metrics.Address != "" {
+		if probes, err = bind(cfg, "metrics.address", cfg.Metrics.Address); err != nil {
+			return err
+		}
+		defer probes.Close()
+	}
+	// The ports are ours; now the stores, so that a clash is told at once.
+	if err := stores.checkAll(ctx, cfg, log); err != nil {
+		return err
+	}
+	announce(cfg, listeners, probes, stores, srv, log)
+
+	broken := make(chan error, len(listeners)+1)
+	for _, l := range listeners {
+		go func() { // ends with Shutdown or Close
+			if err := srv.Serve(l); !errors.Is(err, protocol.ErrServerClosed) {
+				broken <- fmt.Errorf("listener %s: %w", l.Addr(), err)
+			}
+		}()
+	}
+	if probes != nil {
+		web := &http.Server{Handler: m.Handler(health), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		defer web.Close()
+		go func() { // ends with web.Close
+			if err := web.Serve(probes); !errors.Is(err, http.ErrServerClosed) {
+				broken <- fmt.Errorf("metrics: %w", err)
+			}
+		}()
+	}
+	go stores.sweep(ctx, log) // ends with ctx
+
+	for {
+		select {
+		case err := <-broken:
+			log.Error("a listener broke", "err", err)
+			health.Stop()
+			srv.Close()
+			return err
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				reload(certs, logFile, log)
+				continue
+			}
+			log.Info("shutting down", "signal", s.String(), "grace", cfg.ShutdownGrace, "sessions", srv.Sessions())
+			health.Stop()
+			shutdown(srv, cfg.ShutdownGrace, signals, log)
+			log.Info("stopped")
+			return nil
+		}
+	}
+}
+
+// shutdown waits for running transfers until the grace ends or another signal comes.
+func shutdown(srv *protocol.Server, grace time.Duration, signals <-chan os.Signal, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- srv.Shutdown(ctx) }() // ends when the last session has
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				log.Warn("transfers were broken off", "err", err)
+			}
+			return
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				continue
+			}
+			if ctx.Err() != nil { // the third, or one after the grace: not even commits are waited for
+				log.Warn("ending at once", "signal", s.String())
+				return
+			}
+			log.Warn("breaking off transfers", "signal", s.String())
+			cancel()
+		}
+	}
+}
+
+// reload does what SIGHUP asks for.
+func reload(certs *certificates, file *logFile, log *slog.Logger) {
+	if file != nil {
+		if err := file.reopen(); err != nil {
+			log.Error("the log file cannot be opened anew, the old one stays in use", "err", err)
+		}
+	}
+	if certs != nil {
+		if err := certs.reload(); err != nil {
+			log.Error("the certificates cannot be read, the old ones stay in use", "err", err)
+			return
+		}
+	}
+	log.Info("reloaded", "certificates", certs != nil, "log", file != nil)
+}
+
+func hasBucket(cfg *config.Config) bool {
+	for _, b := range cfg.Backends {
+		if b.S3 != nil || b.GCS != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// newServer makes the server of a configuration.
+func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metrics.Metrics, log *slog.Logger) (*protocol.Server, *certificates, error) {
+	logins, err := newAuth(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	tlsConfig, certs, err := newTLS(cfg.TLS)
+	if err != nil {
+		return nil, nil, refusal(cfg.Problem("tls.certificates", err.Error(), ""))
+	}
+	enc, err := config.LookupEncoding(cfg.Encoding)
+	if err != nil {
+		return nil, nil, refusal(cfg.Problem("encoding", err.Error(), ""))
+	}
+	delay := cfg.Limits.LoginDelay
+	if delay == 0 {
+		delay = -1
+	}
+	return &protocol.Server{
+		Auth:                   logins,
+		OpenFS:                 stores.openFS,
+		Log:                    log,
+		Hooks:                  m.Hooks(),
+		Banner:                 cfg.Banner,
+		TLSConfig:              tlsConfig,
+		SessionReuse:           protocol.SessionReuse(cfg.TLS.SessionReuse),
+		MaxSessions:            cfg.Limits.Connections,
+		MaxPerIP:               cfg.Limits.PerIP,
+		LoginAttempts:          cfg.Limits.LoginAttempts,
+		LoginDelay:             delay,
+		IdleTimeout:            cfg.Limits.Idle,
+		StallTimeout:           cfg.Limits.Stall,
+		ConnectTimeout:         cfg.Limits.Connect,
+		CommandTimeout:         cfg.Limits.Command,
+		PassivePorts:           protocol.PortRange(cfg.Passive.Ports),
+		PassiveMatch:           protocol.Match(cfg.Passive.Match),
+		PassiveAddress:         newPassiveAddress(ctx, cfg.Passive.Address, log),
+		PermitForeignAddresses: cfg.Passive.PermitForeignAddresses,
+		PermitPrivilegedPorts:  cfg.Passive.PermitPrivilegedPorts,
+		AcceptNoCloseNotify:    cfg.Cut.CloseNotify == "accept",
+		AcceptControlLost:      cfg.Cut.ControlLost == "accept",
+		CutGrace:               cfg.Cut.Grace,
+		ASCII:                  protocol.ASCII(cfg.ASCII),
+		Encoding:               enc,
+		LocalTime:              cfg.LocalTime,
+		NoSendfile:             !cfg.Sendfile,
+	}, certs, nil
+}
+
+// listen binds all listeners, or none.
+func listen(cfg *config.Config) ([]protocol.Listener, error) {
+	var all []protocol.Listener
+	for i, l := range cfg.Listeners {
+		nl, err := bind(cfg, fmt.Sprintf("listeners[%d].address", i), l.Address)
+		if err != nil {
+			closeAll(all)
+			return nil, err
+		}
+		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l))}
+		for _, r := range l.TLS.Require {
+			pl.RequireTLSControl = pl.RequireTLSControl || r == "control"
+			pl.RequireTLSData = pl.RequireTLSData || r == "data"
+		}
+		all = append(all, pl)
+	}
+	return all, nil
+}
+
+func closeAll(ls []protocol.Listener) {
+	for _, l := range ls {
+		l.Close()
+	}
+}
+
+// bind listens on an address; its error names the key and says what can be done.
+func bind(cfg *config.Config, key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		return l, nil
+	}
+	text, hint := err.Error(), ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		text, hint = "the address "+address+" is in use", "another server has the port; stop it or choose another port"
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		text, hint = "no permission to listen on "+address, "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE; 2121 needs neither"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		text, hint = "this machine does not have the address "+address, "leave the host out to listen on all addresses"
+	}
+	return nil, refusal(cfg.Problem(key, text, hint))
+}
+
+// announce writes the lines that an operator looks for after a start.
+func announce(cfg *config.Config, listeners []protocol.Listener, probes net.Listener, stores backends, srv *protocol.Server, log *slog.Logger) {
+	for _, l := range listeners {
+		log.Info("listening", "address", l.Addr().String(), "tls", string(l.TLS),
+			"require_tls_control", l.RequireTLSControl, "require_tls_data", l.RequireTLSData)
+	}
+	if probes != nil {
+		log.Info("metrics", "address", probes.Addr().String())
+	}
+	masquerade := any("none")
+	if a := cfg.Passive.Address; a.Host != "" {
+		masquerade = a.Host
+	} else if len(a.ByLocal) > 0 {
+		masquerade = a.ByLocal
+	}
+	log.Info("started", "version", buildVersion(), "pid", os.Getpid(), "masquerade", masquerade, "passive_ports", cfg.Passive.Ports.String())
+	for _, name := range cfg.BackendNames() {
+		log.Info("back end", "name", name, "what", stores[name].what)
+	}
+	l := cfg.Limits
+	log.Debug("limits", "connections", l.Connections, "per_ip", l.PerIP, "login_attempts", l.LoginAttempts, "login_delay", l.LoginDelay,
+		"upload_budget", config.Size(cfg.Budget()).String())
+	log.Debug("time-outs", "idle", l.Idle, "stall", l.Stall, "connect", l.Connect, "command", l.Command, "commit", l.Commit, "shutdown_grace", cfg.ShutdownGrace)
+	log.Debug("settings", "banner", cfg.Banner, "sendfile", !srv.NoSendfile, "encoding", cfg.Encoding, "ascii", cfg.ASCII, "local_time", cfg.LocalTime,
+		"passive_match", cfg.Passive.Match, "close_notify", cfg.Cut.CloseNotify, "control_lost", cfg.Cut.ControlLost)
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+	"github.com/ftp-gateway/ftp-gateway/config"
+)
+
+// checkUsers finds what only package auth knows about: names that are no
+// names, hashes that are no hashes, and passwords in plain text, which are a
+// warning.
+func checkUsers(cfg *config.Config) config.Report {
+	var r config.Report
+	for i, u := range cfg.Users {
+		at := fmt.Sprintf("users[%d]", i)
+		if u.Name != "" {
+			if err := auth.CheckName(u.Name); err != nil {
+				r = append(r, cfg.Problem(at+".name", trimAuth(err), ""))
+			}
+		}
+		if u.Password == "" {
+			continue // config has told
+		}
+		key := at + ".password"
+		if u.PasswordFile != "" {
+			key += "_file"
+		}
+		p, err := auth.ParsePassword(string(u.Password))
+		switch {
+		case err != nil:
+			r = append(r, cfg.Problem(key, trimAuth(err), `make one with "ftp-gateway hash-password"; plain text of that form begins with "plain:"`))
+		case p.Plain():
+			w := cfg.Problem(key, "the password is plain text", `make a hash with "ftp-gateway hash-password"`)
+			w.Warning = true
+			r = append(r, w)
+		}
+	}
+	return r
+}
+
+// trimAuth is the error's text without the package's name, for people.
+func trimAuth(err error) string {
+	const prefix = "auth: "
+	if s := err.Error(); len(s) > len(prefix) && s[:len(prefix)] == prefix {
+		return s[len(prefix):]
+	}
+	return err.Error()
+}
+
+// newAuth makes the chain of authenticators of a configuration that has passed the checks.
+func newAuth(cfg *config.Config) (auth.Authenticator, error) {
+	var chain auth.Chain
+	// Anonymous first: its names are nobody else's, and no password has to be hashed for it.
+	if a := cfg.Anonymous; a != nil {
+		perm, err := auth.ParsePerm(a.Permissions)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, &auth.Anonymous{Account: auth.Account{
+			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts}})
+	}
+	users := make([]auth.User, 0, len(cfg.Users))
+	for _, u := range cfg.Users {
+		perm, err := auth.ParsePerm(u.Permissions)
+		if err != nil {
+			return nil, err
+		}
+		password, err := auth.ParsePassword(string(u.Password))
+		if err != nil {
+			return nil, fmt.Errorf("user %q: %w", u.Name, err)
+		}
+		users = append(users, auth.User{Name: u.Name, Password: password, Account: auth.Account{
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts}})
+	}
+	set, err := auth.NewUsers(users)
+	if err != nil {
+		return nil, err
+	}
+	return append(chain, set), nil
+}

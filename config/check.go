@@ -1,0 +1,517 @@
+package config
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+)
+
+// Check looks for mistakes that one key alone does not show, and at the files
+// that the document names. It does not touch the network.
+func (c *Config) Check() Report {
+	k := &checker{c: c}
+	k.listeners()
+	k.tls()
+	k.passive()
+	k.limits()
+	k.memory()
+	k.backends()
+	k.users()
+	k.anonymous()
+	if _, err := LookupEncoding(c.Encoding); err != nil {
+		k.errorf("encoding", "names such as utf-8, iso-8859-1, windows-1252, shift_jis", "%v", err)
+	}
+	if strings.ContainsRune(c.Banner, 0) {
+		k.errorf("banner", "", "holds a NUL character")
+	}
+	if c.Metrics.Address != "" {
+		k.address("metrics.address", c.Metrics.Address)
+		for _, l := range c.Listeners {
+			if l.Address == c.Metrics.Address && !strings.HasSuffix(l.Address, ":0") {
+				k.errorf("metrics.address", "", "%s is a listener for FTP as well", l.Address)
+				break
+			}
+		}
+	}
+	k.report.Sort()
+	return k.report
+}
+
+type checker struct {
+	c      *Config
+	report Report
+}
+
+func (k *checker) errorf(path, hint, format string, args ...any) {
+	k.report = append(k.report, k.c.Problem(path, fmt.Sprintf(format, args...), hint))
+}
+
+func (k *checker) warnf(path, hint, format string, args ...any) {
+	p := k.c.Problem(path, fmt.Sprintf(format, args...), hint)
+	p.Warning = true
+	k.report = append(k.report, p)
+}
+
+func (k *checker) listeners() {
+	if len(k.c.Listeners) == 0 {
+		k.errorf("listeners", `for example - {address: ":2121"}`, "there is no listener")
+	}
+	seen := map[string]bool{}
+	for i, l := range k.c.Listeners {
+		at := fmt.Sprintf("listeners[%d]", i)
+		if l.Address == "" {
+			k.errorf(at, `for example address: ":21"`, "the address is missing")
+			continue
+		}
+		k.address(at+".address", l.Address)
+		if seen[l.Address] && !strings.HasSuffix(l.Address, ":0") {
+			k.errorf(at+".address", "", "%s is there twice", l.Address)
+		}
+		seen[l.Address] = true
+		switch mode := k.c.TLSMode(l); {
+		case mode != "none" && len(k.c.TLS.Certificates) == 0:
+			k.errorf(at+".tls.mode", "add tls.certificates", "TLS needs a certificate")
+		case mode == "none" && len(l.TLS.Require) > 0:
+			k.errorf(at+".tls.require", "set mode: explicit or implicit", "the listener has no TLS that could be required")
+		}
+	}
+}
+
+// TLSMode returns the mode of a listener with the default filled in.
+func (c *Config) TLSMode(l Listener) string {
+	switch {
+	case l.TLS.Mode != "":
+		return l.TLS.Mode
+	case len(c.TLS.Certificates) > 0:
+		return "explicit"
+	}
+	return "none"
+}
+
+// address checks host:port. Host names are allowed; whether they exist is seen when they are bound.
+func (k *checker) address(at, addr string) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		hint := `want host:port, for example ":21", "127.0.0.1:2121" or "[::1]:2121"`
+		if n, err := strconv.ParseUint(addr, 10, 16); err == nil {
+			hint = fmt.Sprintf("write \":%d\" for all addresses of the machine", n)
+		} else if a, err := netip.ParseAddr(addr); err == nil {
+			hint = fmt.Sprintf("write %q", netip.AddrPortFrom(a, 21))
+		}
+		k.errorf(at, hint, "%q is not an address", addr)
+		return
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		k.errorf(at, "a port is a number from 1 to 65535, or 0 for any free one", "%q is not a port", port)
+	}
+	if strings.ContainsAny(host, " /@") || strings.Trim(host, "0123456789.") == "" && host != "" && !netipValid(host) {
+		k.errorf(at, "", "%q is neither an IP address nor a host name", host)
+	}
+}
+
+func netipValid(s string) bool { _, err := netip.ParseAddr(s); return err == nil }
+
+func (k *checker) tls() {
+	for i, cert := range k.c.TLS.Certificates {
+		at := fmt.Sprintf("tls.certificates[%d]", i)
+		if cert.Cert == "" {
+			k.errorf(at, "", "the key \"cert\" is missing")
+			continue
+		}
+		key, keyAt := cert.KeyFile(), at+".key"
+		if cert.Key == "" {
+			keyAt = at + ".cert"
+		}
+		missing := false
+		for _, f := range []struct {
+			at   string
+			file Path
+		}{{at + ".cert", cert.Cert}, {at + ".key", cert.Key}} {
+			if f.file == "" {
+				continue
+			}
+			if _, err := os.ReadFile(string(f.file)); err != nil {
+				k.errorf(f.at, "", "%s: %s", f.file, pathless(err))
+				missing = true
+			}
+		}
+		if missing {
+			continue
+		}
+		pair, err := tls.LoadX509KeyPair(string(cert.Cert), string(key))
+		if err != nil {
+			hint := ""
+			if cert.Key == "" {
+				hint = `the file has to hold the key too, or name it with "key"`
+			}
+			k.errorf(keyAt, hint, "%s", strings.TrimPrefix(err.Error(), "tls: "))
+			continue
+		}
+		k.keyMode(keyAt, key)
+		if leaf, err := x509.ParseCertificate(pair.Certificate[0]); err == nil {
+			if now := time.Now(); now.After(leaf.NotAfter) {
+				k.warnf(at+".cert", "", "the certificate expired on %s", leaf.NotAfter.Format(time.DateOnly))
+			} else if now.Before(leaf.NotBefore) {
+				k.warnf(at+".cert", "", "the certificate is not valid before %s", leaf.NotBefore.Format(time.DateOnly))
+			}
+		}
+	}
+	if k.c.TLS.Min == "1.0" || k.c.TLS.Min == "1.1" {
+		k.warnf("tls.min", "only for devices that know nothing newer", "TLS below 1.2 is broken by today's standards")
+	}
+}
+
+// KeyFile is the file that holds the private key.
+func (c Certificate) KeyFile() Path { return cmp.Or(c.Key, c.Cert) }
+
+// keyMode warns of a secret that every user of the machine can read.
+func (k *checker) keyMode(at string, file Path) {
+	if fi, err := os.Stat(string(file)); err == nil && fi.Mode().Perm()&0o004 != 0 {
+		k.warnf(at, "chmod o-r "+string(file), "everybody on this machine can read %s", file)
+	}
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.?)+$`)
+
+func (k *checker) passive() {
+	p := k.c.Passive
+	if n := p.Ports.Len(); n > 0 {
+		want := max(k.c.Limits.Connections, 1)
+		switch {
+		case p.Match == "exclusive" && n < 10:
+			k.warnf("passive.ports", "exclusive needs a port for each session that transfers", "only %d sessions can transfer at a time", n)
+		case p.Match == "address" && n < 2 && want > 1:
+			k.warnf("passive.ports", "use ten or more", "with one port each client address can have one transfer at a time")
+		}
+		if p.Ports.First < 1024 {
+			k.warnf("passive.ports", "", "ports below 1024 need privileges")
+		}
+		for i, l := range k.c.Listeners {
+			if _, port, err := net.SplitHostPort(l.Address); err == nil {
+				if n, err := strconv.Atoi(port); err == nil && n >= int(p.Ports.First) && n <= int(p.Ports.Last) {
+					k.errorf("passive.ports", "", "%s holds the port of listeners[%d]", p.Ports, i)
+				}
+			}
+		}
+	}
+	public := func(at, host string) {
+		if a, err := netip.ParseAddr(host); err == nil {
+			if !a.Unmap().Is4() {
+				k.errorf(at, "EPSV, which IPv6 clients use, tells no address", "%s is not an IPv4 address", host)
+			} else if a.IsUnspecified() || a.IsMulticast() {
+				k.errorf(at, "", "no client can connect to %s", host)
+			}
+		} else if host != "" && (!hostName.MatchString(host) || strings.Trim(host, "0123456789.") == "") {
+			k.errorf(at, "", "%q is neither an IPv4 address nor a host name", host)
+		}
+	}
+	public("passive.address", p.Address.Host)
+	for local, host := range p.Address.ByLocal {
+		at := "passive.address." + local.String()
+		if host == "" {
+			k.errorf(at, "", "the address to tell is missing")
+		}
+		public(at, host)
+	}
+	if p.PermitForeignAddresses {
+		k.warnf("passive.permit_foreign_addresses", "", "lets clients use the server to connect to others (FTP bounce)")
+	}
+}
+
+func (k *checker) limits() {
+	l := k.c.Limits
+	for name, d := range map[string]time.Duration{"idle": l.Idle, "stall": l.Stall, "connect": l.Connect, "command": l.Command, "commit": l.Commit} {
+		if d <= 0 {
+			k.errorf("limits."+name, "this time cannot be unlimited", "0 would end everything at once")
+		}
+	}
+	if l.LoginAttempts < 1 {
+		k.errorf("limits.login_attempts", "", "at least one attempt is needed")
+	}
+	if k.c.Cut.Grace <= 0 {
+		k.errorf("cut.grace", "", "has to be more than 0")
+	}
+	if l.Connections > 0 && l.PerIP > l.Connections {
+		k.warnf("limits.per_ip", "", "%d is more than connections allows (%d)", l.PerIP, l.Connections)
+	}
+}
+
+// Sizes of parts: the least that S3 takes, and the default of max_part_size.
+const (
+	minPart     = 5 << 20
+	defaultPart = 64 << 20
+	// gcsPart is what an upload into GCS holds at a time.
+	gcsPart = 8 << 20
+	// defaultBudget is the upload budget without GOMEMLIMIT.
+	defaultBudget = 256 << 20
+)
+
+// Budget returns the upload budget in bytes, with the default filled in.
+func (c *Config) Budget() int64 {
+	if c.Memory.UploadBudget > 0 {
+		return int64(c.Memory.UploadBudget)
+	}
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		return max(limit/10*4, defaultPart/4)
+	}
+	return defaultBudget
+}
+
+// PartSize returns the largest part of the back end in bytes, with the default filled in.
+func (c *Config) PartSize(b *S3) int64 {
+	if b.MaxPartSize > 0 {
+		return int64(b.MaxPartSize)
+	}
+	return max(minPart, min(defaultPart, c.Budget()))
+}
+
+func (k *checker) memory() {
+	budget := k.c.Budget()
+	for _, name := range k.c.BackendNames() {
+		b := k.c.Backends[name]
+		var part int64
+		switch {
+		case b.S3 != nil:
+			part = k.c.PartSize(b.S3)
+		case b.GCS != nil:
+			part = gcsPart
+		}
+		if part > budget {
+			k.errorf("memory.upload_budget", "every upload needs room for one part", "%v is less than a part of back end %q (%v)", Size(budget), name, Size(part))
+		}
+	}
+}
+
+// BackendNames returns the names of all back ends, sorted.
+func (c *Config) BackendNames() []string {
+	names := make([]string, 0, len(c.Backends))
+	for n := range c.Backends {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+var backendName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+
+func (k *checker) backends() {
+	for _, name := range k.c.BackendNames() {
+		at, b := "backends."+name, k.c.Backends[name]
+		if !backendName.MatchString(name) {
+			k.errorf(at, "letters, digits, - and _", "%q is no name for a back end", name)
+		}
+		switch {
+		case b.Local != nil:
+			k.local(at, b.Local)
+		case b.S3 != nil:
+			k.bucket(at, b.S3.Bucket, b.S3.Endpoint)
+			s := b.S3
+			if (s.AccessKey == "") != (s.SecretKey == "") {
+				k.errorf(at, "give both, or none for the usual AWS sources", "access_key and secret_key belong together")
+			}
+			if s.MaxPartSize != 0 && (s.MaxPartSize < minPart || s.MaxPartSize > 5<<30) {
+				k.errorf(at+".max_part_size", "", "%v is not between 5MiB and 5GiB", s.MaxPartSize)
+			}
+			if s.CAFile != "" {
+				data, err := os.ReadFile(string(s.CAFile))
+				if err != nil {
+					k.errorf(at+".ca_file", "", "%s: %s", s.CAFile, pathless(err))
+				} else if !x509.NewCertPool().AppendCertsFromPEM(data) {
+					k.errorf(at+".ca_file", "", "%s holds no PEM certificate", s.CAFile)
+				}
+			}
+		case b.GCS != nil:
+			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
+			if f := b.GCS.CredentialsFile; f != "" {
+				if b.GCS.Anonymous {
+					k.errorf(at+".anonymous", "keep one of them", "contradicts credentials_file")
+				}
+				if _, err := os.ReadFile(string(f)); err != nil {
+					k.errorf(at+".credentials_file", "", "%s: %s", f, pathless(err))
+				}
+			}
+		}
+	}
+}
+
+func (k *checker) local(at string, l *Local) {
+	if l.Path == "" {
+		k.errorf(at, "", `the key "path" is missing`)
+		return
+	}
+	switch fi, err := os.Stat(string(l.Path)); {
+	case err != nil:
+		k.errorf(at+".path", "make the directory, or correct the name", "%s: %s", l.Path, pathless(err))
+	case !fi.IsDir():
+		k.errorf(at+".path", "", "%s is not a directory", l.Path)
+	}
+}
+
+func (k *checker) bucket(at, bucket, endpoint string) {
+	if bucket == "" {
+		k.errorf(at, "", `the key "bucket" is missing`)
+	} else if strings.ContainsAny(bucket, "/ ") {
+		k.errorf(at+".bucket", "a prefix has a key of its own", "%q is no name of a bucket", bucket)
+	}
+	if endpoint == "" {
+		return
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		k.errorf(at+".endpoint", "for example https://s3.example.com", "%q is not a URL with http or https", endpoint)
+	} else if u.User != nil {
+		k.errorf(at+".endpoint", "", "credentials do not belong into the URL")
+	}
+}
+
+func (k *checker) users() {
+	first := map[string]int{}
+	for i, u := range k.c.Users {
+		at := fmt.Sprintf("users[%d]", i)
+		if u.Name == "" {
+			k.errorf(at, "", `the key "name" is missing`)
+		} else if j, ok := first[u.Name]; ok {
+			k.errorf(at+".name", "", "user %q is there twice, first as users[%d]", u.Name, j)
+		} else {
+			first[u.Name] = i
+		}
+		if n := strings.ToLower(u.Name); k.c.Anonymous != nil && (n == "anonymous" || n == "ftp") {
+			k.errorf(at+".name", `remove the user or the key "anonymous"`, "%q is a name of anonymous logins", u.Name)
+		}
+		if u.Password == "" && u.PasswordFile == "" {
+			k.errorf(at, `make one with "ftp-gateway hash-password"`, "the password is missing")
+		}
+		if u.PasswordFile != "" {
+			k.keyMode(at+".password_file", u.PasswordFile)
+		}
+		k.permissions(at, u.Permissions)
+		k.tree(at, u.Home, u.Mounts)
+	}
+	if len(k.c.Users) == 0 && k.c.Anonymous == nil {
+		k.warnf("", "add users or anonymous", "nobody can log in")
+	}
+}
+
+func (k *checker) anonymous() {
+	a := k.c.Anonymous
+	if a == nil {
+		return
+	}
+	k.permissions("anonymous", a.Permissions)
+	if strings.ContainsAny(a.Permissions, "adfmwMT") {
+		k.warnf("anonymous.permissions", "", "anybody can write: permissions %q", a.Permissions)
+	}
+	k.tree("anonymous", a.Home, a.Mounts)
+}
+
+func (k *checker) permissions(at, letters string) {
+	for _, r := range letters {
+		if !strings.ContainsRune("elradfmwMT", r) {
+			k.errorf(at+".permissions", "the letters are elradfmwMT", "%q is no permission", r)
+		}
+	}
+	if letters == "" {
+		k.warnf(at+".permissions", "", "nothing is permitted")
+	}
+}
+
+// tree checks a home and the mounts in it.
+func (k *checker) tree(at, home string, mounts map[string]string) {
+	if home == "" {
+		k.errorf(at, `for example home: "disk:/{user}"`, `the key "home" is missing`)
+	} else {
+		k.place(at+".home", home)
+	}
+	clean := map[string]string{}
+	for dir, place := range mounts {
+		here := at + ".mounts." + dir
+		k.place(here, place)
+		switch c := path.Clean("/" + dir); {
+		case !strings.HasPrefix(dir, "/"):
+			k.errorf(here, fmt.Sprintf("write %q", c), "the directory of a mount begins with a slash")
+		case c == "/":
+			k.errorf(here, "home is that", "a mount cannot be the root")
+		case clean[c] != "":
+			k.errorf(here, "", "is the same directory as %q", clean[c])
+		default:
+			clean[c] = dir
+		}
+	}
+}
+
+// place checks "backend:/path".
+func (k *checker) place(at, place string) {
+	name, dir, err := SplitPlace(place)
+	if err != nil {
+		k.errorf(at, `for example "disk:/pub"`, "%v", err)
+		return
+	}
+	if _, ok := k.c.Backends[name]; !ok {
+		names := k.c.BackendNames()
+		hint := didYouMean(name, names)
+		if hint == "" && len(names) > 0 {
+			hint = "there are " + strings.Join(names, ", ")
+		} else if hint == "" {
+			hint = `add it below "backends"`
+		}
+		k.errorf(at, hint, "unknown back end %q", name)
+	}
+	if rest := strings.ReplaceAll(dir, "{user}", ""); strings.ContainsAny(rest, "{}") {
+		k.errorf(at, "only {user} is replaced", "%q holds a brace", dir)
+	}
+	for elem := range strings.SplitSeq(dir, "/") {
+		if elem == ".." {
+			k.errorf(at, "", `%q holds ".."`, dir)
+		}
+	}
+}
+
+// SplitPlace takes "backend:/directory" apart. The directory is as it was
+// written, with {user} in it; empty means the root of the back end.
+func SplitPlace(place string) (backend, dir string, err error) {
+	backend, dir, ok := strings.Cut(place, ":")
+	if !ok || backend == "" {
+		return "", "", fmt.Errorf("%q is not a back end and a directory", place)
+	}
+	if dir != "" && !strings.HasPrefix(dir, "/") {
+		return "", "", fmt.Errorf("the directory of %q does not begin with a slash", place)
+	}
+	return backend, dir, nil
+}
+
+// LookupEncoding finds an encoding by its WHATWG or IANA name; nil means UTF-8.
+func LookupEncoding(name string) (encoding.Encoding, error) {
+	if n := strings.ToLower(name); n == "" || n == "utf-8" || n == "utf8" {
+		return nil, nil
+	}
+	// IANA first: WHATWG takes "iso-8859-1" for windows-1252.
+	e, err := ianaindex.IANA.Encoding(name)
+	if err != nil || e == nil {
+		if e, err = htmlindex.Get(name); err != nil {
+			return nil, fmt.Errorf("unknown encoding %q", name)
+		}
+	}
+	// Commands and slashes are ASCII: UTF-16 or EBCDIC would change them.
+	const ascii = "/STOR a-z_0.9"
+	if s, err := e.NewEncoder().String(ascii); err != nil || s != ascii {
+		return nil, fmt.Errorf("the encoding %q does not contain ASCII", name)
+	}
+	return e, nil
+}

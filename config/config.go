@@ -1,0 +1,329 @@
+// Package config is the configuration document: Go structs with one comment per
+// field, which is the documentation of the key; a strict reader of YAML that reports every
+// mistake with its line; and the checks that need more than one key.
+//
+// Reading never stops at the first mistake:
+//
+//	cfg, report := config.Load("ftp-gateway.yaml")
+//	if report.Failed() {
+//		fmt.Fprint(os.Stderr, report) // file:line: path: what is wrong (hint: …)
+//	}
+//
+// In every value, ${NAME} stands for the environment variable NAME, which must
+// exist; "$${" is a plain "${". A "$" without a brace means itself, so the
+// hashes of passwords ("$argon2id$…") need no care. Values of variables are not
+// expanded again and never become YAML. Keys that end in _file read the value from
+// a file, without the line break at its end. File names are relative to the
+// directory of the configuration file.
+//
+// The package imports no other of this module: what a back end or a password
+// hash looks like inside is checked by whoever wires the parts together.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole document.
+type Config struct {
+	// Where clients connect. Several listeners share everything else.
+	Listeners []Listener `yaml:"listeners"`
+	// Certificates, and what is asked of TLS connections.
+	TLS TLS `yaml:"tls"`
+	// Passive data connections (PASV, EPSV): the ports and the address that clients are told.
+	Passive Passive `yaml:"passive"`
+	// How many, how long, how often.
+	Limits Limits `yaml:"limits"`
+	// Memory that uploads into buckets may use.
+	Memory Memory `yaml:"memory"`
+	// Which signs of a broken upload count. A cut upload is never published in a bucket.
+	Cut Cut `yaml:"cut"`
+	// When TYPE A converts line ends: explicit (only if the client asked for TYPE A), always (also while
+	// it is only the protocol's default), never.
+	ASCII string `yaml:"ascii" enum:"explicit,always,never"`
+	// The encoding of file names on the wire, by its IANA or WHATWG name: utf-8, iso-8859-1, windows-1252,
+	// shift_jis, gbk ...
+	Encoding string `yaml:"encoding"`
+	// Tell times in the server's own zone instead of UTC.
+	LocalTime bool `yaml:"local_time"`
+	// Let the kernel move files of local disks (sendfile). Only switch it off for file systems on which it fails.
+	Sendfile bool `yaml:"sendfile"`
+	// The text of the greeting. Several lines are possible.
+	Banner string `yaml:"banner"`
+	// How long running transfers may go on after SIGTERM before they are called off like a cut.
+	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
+	// Where files are kept, by a name of your choice.
+	Backends map[string]Backend `yaml:"backends"`
+	// Who may log in.
+	Users []User `yaml:"users"`
+	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
+	Anonymous *Anonymous `yaml:"anonymous"`
+	// The log.
+	Log Log `yaml:"log"`
+	// Prometheus metrics and probes over HTTP.
+	Metrics Metrics `yaml:"metrics"`
+
+	// KeyName, if set, gives the name that problems tell instead of a key's path, for
+	// configurations that were not read from a document.
+	KeyName func(path string) string `yaml:"-" json:"-"`
+
+	file  string
+	lines map[string]int
+}
+
+// Listener is an address that clients connect to.
+type Listener struct {
+	// Host and port. Without a host, all addresses of the machine, IPv4 and IPv6.
+	Address string `yaml:"address"`
+	// TLS on this listener.
+	TLS ListenerTLS `yaml:"tls"`
+}
+
+// ListenerTLS says how sessions of a listener come to TLS.
+type ListenerTLS struct {
+	// none, explicit (AUTH TLS), implicit (TLS from the first byte, usually port 990). Default: explicit
+	// where tls.certificates has one, else none.
+	Mode string `yaml:"mode" enum:"none,explicit,implicit"`
+	// What must be encrypted: control refuses USER in clear text, data refuses transfers in clear text.
+	Require []string `yaml:"require" enum:"control,data"`
+}
+
+// TLS holds certificates and what is asked of TLS connections.
+type TLS struct {
+	// The server's certificates; the one that fits the name the client asks for is used, else the first.
+	// SIGHUP reads them again.
+	Certificates []Certificate `yaml:"certificates"`
+	// The oldest version that is accepted: "1.0" to "1.3". Below 1.2 only for old devices.
+	Min string `yaml:"min" enum:"1.0,1.1,1.2,1.3"`
+	// Whether a data connection has to resume the TLS session of its control connection: off, prefer
+	// (accepted without as well), require.
+	SessionReuse string `yaml:"session_reuse" enum:"off,prefer,require"`
+}
+
+// Certificate is a certificate chain with its key.
+type Certificate struct {
+	// PEM file with the certificate and the ones between it and the root.
+	Cert Path `yaml:"cert"`
+	// PEM file with the private key. Default: the key is in the file of the certificate.
+	Key Path `yaml:"key"`
+}
+
+// Passive is about PASV and EPSV.
+type Passive struct {
+	// The range of ports, such as 30000-30099. Default: any free port, which no firewall can know.
+	Ports Ports `yaml:"ports"`
+	// The IPv4 address that PASV tells clients, where a NAT or load balancer stands in front: an
+	// address, a host name (looked up again every minute), or a map from the server's own address to one of these. Default:
+	// the address that the client has connected to.
+	Address PassiveAddress `yaml:"address"`
+	// address: sessions share the ports, a connection belongs to the session of the same client address.
+	// exclusive: a port for each session that sent PASV, for many clients behind one NAT; needs a wide range.
+	Match string `yaml:"match" enum:"address,exclusive"`
+	// Let data connections go to and come from other addresses than the client's (FXP). It makes the
+	// server usable for attacks on others.
+	PermitForeignAddresses bool `yaml:"permit_foreign_addresses"`
+	// Let clients name ports below 1024 in PORT and EPRT.
+	PermitPrivilegedPorts bool `yaml:"permit_privileged_ports"`
+}
+
+// Limits are about numbers and times.
+type Limits struct {
+	// Sessions at a time; 0 means no limit.
+	Connections int `yaml:"connections"`
+	// Sessions at a time from one client address; 0 means no limit.
+	PerIP int `yaml:"per_ip"`
+	// Ends a session that sends no command and moves no data.
+	Idle time.Duration `yaml:"idle"`
+	// Ends a transfer in which no byte moves.
+	Stall time.Duration `yaml:"stall"`
+	// How long a data connection may take to come up, TLS included.
+	Connect time.Duration `yaml:"connect"`
+	// How long a back end may take for a command that is no transfer.
+	Command time.Duration `yaml:"command"`
+	// How long a back end may take for the end of an upload.
+	Commit time.Duration `yaml:"commit"`
+	// Wrong passwords that end a session.
+	LoginAttempts int `yaml:"login_attempts"`
+	// How long the answer to a wrong password waits; 0 means not at all.
+	LoginDelay time.Duration `yaml:"login_delay"`
+}
+
+// Memory is about the memory of uploads.
+type Memory struct {
+	// All parts of all uploads into buckets together; uploads wait when it is used up, none fails. At least
+	// one part (max_part_size). Default: 40 % of GOMEMLIMIT where that is set, else 256MiB.
+	UploadBudget Size `yaml:"upload_budget"`
+}
+
+// Cut says which signs of a broken upload count.
+type Cut struct {
+	// The end of a TLS upload without close_notify: require takes it for a cut, accept for the end of the file.
+	CloseNotify string `yaml:"close_notify" enum:"require,accept"`
+	// A control connection that ends without QUIT while the file arrives, as a killed client leaves it: cut, or
+	// accept for devices that hang up at once after the last byte.
+	ControlLost string `yaml:"control_lost" enum:"cut,accept"`
+	// How long data is still read after the control connection was lost in the middle of it.
+	Grace time.Duration `yaml:"grace"`
+}
+
+// Backend is one place for files. Exactly one of the pointers is set.
+type Backend struct {
+	Local *Local
+	S3    *S3
+	GCS   *GCS
+}
+
+// Type returns the type of the back end as the document writes it.
+func (b Backend) Type() string {
+	switch {
+	case b.Local != nil:
+		return "local"
+	case b.S3 != nil:
+		return "s3"
+	case b.GCS != nil:
+		return "gcs"
+	}
+	return ""
+}
+
+// Local is a directory of this machine.
+type Local struct {
+	// The directory. No symbolic link leads out of it.
+	Path Path `yaml:"path"`
+	// Write into a temporary file and rename it when the upload is complete. Without it files are written in
+	// place, as classic FTP servers do.
+	Atomic bool `yaml:"atomic"`
+	// Answer 226 only after the disk has the file and its directory entry (fsync).
+	Sync bool `yaml:"sync"`
+	// What happens to the part of a cut upload that has arrived: keep, so that the client can resume, or discard.
+	Cut string `yaml:"cut" enum:"keep,discard"`
+	// Make a user's home at the first login where it is missing. Without it such a login is refused.
+	CreateHome bool `yaml:"create_home"`
+}
+
+// S3 is a bucket behind the S3 protocol.
+type S3 struct {
+	// The bucket. It must exist.
+	Bucket string `yaml:"bucket"`
+	// Keys below this prefix are the tree; nothing else of the bucket is seen. A home can do the same.
+	Prefix string `yaml:"prefix"`
+	// The region. Default: from AWS_REGION and the like.
+	Region string `yaml:"region"`
+	// The URL of the service. Default: AWS in that region.
+	Endpoint string `yaml:"endpoint"`
+	// Put the bucket into the path instead of the host name, as most servers other than AWS want it.
+	PathStyle bool `yaml:"path_style"`
+	// The kind of server, for its peculiarities. Default: aws without an endpoint, else generic.
+	Profile string `yaml:"profile" enum:"aws,minio,versitygw,ceph,generic"`
+	// Access key. Default: the AWS environment variables, shared files, web identity, or the machine's role.
+	AccessKey Secret `yaml:"access_key"`
+	// File that holds the access key.
+	AccessKeyFile Path `yaml:"access_key_file"`
+	// Secret key.
+	SecretKey Secret `yaml:"secret_key"`
+	// File that holds the secret key.
+	SecretKeyFile Path `yaml:"secret_key_file"`
+	// PEM file with the authorities to trust for the endpoint, in addition to the system's.
+	CAFile Path `yaml:"ca_file"`
+	// Parts of a large upload grow with the file up to this size: larger files fit, more memory is needed. Default:
+	// 64MiB, or upload_budget where that is smaller.
+	MaxPartSize Size `yaml:"max_part_size"`
+	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
+	// never. Longer than any upload into the bucket takes, whoever makes it.
+	AbandonAfter time.Duration `yaml:"abandon_after"`
+}
+
+// GCS is a bucket of Google Cloud Storage.
+type GCS struct {
+	// The bucket. It must exist.
+	Bucket string `yaml:"bucket"`
+	// Names below this prefix are the tree; nothing else of the bucket is seen. A home can do the same.
+	Prefix string `yaml:"prefix"`
+	// The URL of the service. Default: Google's.
+	Endpoint string `yaml:"endpoint"`
+	// JSON file of a service account or a workload identity. Default: the application default credentials.
+	CredentialsFile Path `yaml:"credentials_file"`
+	// Send no credentials, for public buckets and test servers.
+	Anonymous bool `yaml:"anonymous"`
+}
+
+// User is somebody who may log in.
+type User struct {
+	// The name, and what {user} stands for in home and mounts.
+	Name string `yaml:"name"`
+	// A hash as "ftp-gateway hash-password" prints it; bcrypt, scrypt, yescrypt, pbkdf2 and the usual ones of
+	// /etc/shadow work too. Plain text behind "plain:" works, with a warning.
+	Password Secret `yaml:"password"`
+	// File that holds the same.
+	PasswordFile Path `yaml:"password_file"`
+	// Letters: e change directory, l list, r retrieve, a append, d delete, f rename, m make directories,
+	// w store, M change modes, T change times.
+	Permissions string `yaml:"permissions"`
+	// The tree that the user sees as "/": back end and directory. {user} stands for the name.
+	Home string `yaml:"home"`
+	// Further trees by the directory in which they appear.
+	Mounts map[string]string `yaml:"mounts"`
+}
+
+// Anonymous is what logins without a password of their own get.
+type Anonymous struct {
+	// The tree that they see as "/": back end and directory.
+	Home string `yaml:"home"`
+	// Letters as for users.
+	Permissions string `yaml:"permissions"`
+	// Further trees by the directory in which they appear.
+	Mounts map[string]string `yaml:"mounts"`
+}
+
+// Log is about the log.
+type Log struct {
+	// debug (each command and reply, passwords as stars), info (logins and transfers), warn, error.
+	Level string `yaml:"level" enum:"debug,info,warn,error"`
+	// text or json.
+	Format string `yaml:"format" enum:"text,json"`
+	// Write to this file instead of the standard error output. SIGHUP opens it anew.
+	File Path `yaml:"file"`
+}
+
+// Metrics is about the HTTP listener for machines.
+type Metrics struct {
+	// Host and port for /metrics, /healthz and /readyz. Default: none.
+	Address string `yaml:"address"`
+}
+
+// Default returns the configuration of an empty document.
+func Default() *Config {
+	return &Config{
+		Listeners: []Listener{{Address: ":2121"}},
+		TLS:       TLS{Min: "1.2", SessionReuse: "prefer"},
+		Passive:   Passive{Match: "address"},
+		Limits: Limits{
+			Connections: 512, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
+			Command: time.Minute, Commit: 5 * time.Minute, LoginAttempts: 3, LoginDelay: 3 * time.Second,
+		},
+		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Grace: 10 * time.Second},
+		ASCII:         "explicit",
+		Encoding:      "utf-8",
+		Sendfile:      true,
+		Banner:        "ftp-gateway ready.",
+		ShutdownGrace: 30 * time.Second,
+		Log:           Log{Level: "info", Format: "text"},
+	}
+}
+
+// setDefaults gives entries of lists and maps the defaults that Default cannot. It
+// is called before their keys are read.
+func (s *S3) setDefaults()        { s.AbandonAfter = 24 * time.Hour }
+func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
+func (u *User) setDefaults()      { u.Permissions = "elradfmwMT" }
+func (a *Anonymous) setDefaults() { a.Permissions = "elr" }
+
+// PassiveAddress is what PASV tells: one host for all, or one for each local address.
+type PassiveAddress struct {
+	Host    string                // IPv4 address or host name; empty means the session's own local address
+	ByLocal map[netip.Addr]string // by the local address of the control connection
+}
+
+// IsZero reports whether nothing was said.
+func (p PassiveAddress) IsZero() bool { return p.Host == "" && len(p.ByLocal) == 0 }

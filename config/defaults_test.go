@@ -1,0 +1,276 @@
+package config
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write defaults.yaml anew")
+
+const defaultsHead = `# The configuration of ftp-gateway: every key, with its default or an example.
+#
+# Lines whose "#" stands directly before a key are examples; keys without it have the value that
+# holds if the key is not there. An unknown key is an error. File names are relative to this file's directory. In
+# values ${NAME} is the environment variable NAME. Times: 90s, 5m, 1h30m. Sizes: 256MiB, 2MB.
+`
+
+// example has a value for whatever Default leaves empty.
+func example() *Config {
+	c := Default()
+	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}}}}
+	c.TLS.Certificates = []Certificate{{Cert: "server.pem", Key: "server.key"}}
+	c.Passive.Ports = Ports{30000, 30099}
+	c.Passive.Address = PassiveAddress{Host: "203.0.113.7"}
+	c.Memory.UploadBudget = 256 << 20
+	c.Backends = map[string]Backend{
+		"cams": {S3: &S3{Bucket: "camera-pictures", Prefix: "site-1", Region: "eu-west-1", Endpoint: "https://s3.example.com",
+			AccessKey: "${S3_ACCESS_KEY}", SecretKeyFile: "s3-secret-key", AccessKeyFile: "s3-access-key", SecretKey: "${S3_SECRET_KEY}",
+			CAFile: "ca.pem", MaxPartSize: 64 << 20, Profile: "minio", AbandonAfter: 24 * time.Hour}},
+		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json"}},
+		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
+	}
+	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Permissions: "elradfmwMT",
+		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}}}
+	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}}
+	c.Log.File = "ftp-gateway.log"
+	c.Metrics.Address = "127.0.0.1:9121"
+	return c
+}
+
+// comments returns the doc comments of all struct fields of config.go as "Type.Field".
+func comments(t *testing.T) map[string]string {
+	f, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := map[string]string{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		ts, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		if st, ok := ts.Type.(*ast.StructType); ok {
+			for _, fd := range st.Fields.List {
+				for _, name := range fd.Names {
+					m[ts.Name.Name+"."+name.Name] = fd.Doc.Text()
+				}
+			}
+		}
+		return true
+	})
+	return m
+}
+
+// writer renders a configuration. With all set, examples are keys like the others.
+type writer struct {
+	bytes.Buffer
+	t    *testing.T
+	docs map[string]string
+	all  bool
+}
+
+func (w *writer) line(off bool, indent int, format string, args ...any) {
+	s := strings.Repeat("  ", indent) + fmt.Sprintf(format, args...)
+	if off && !w.all {
+		s = "#" + s
+	}
+	fmt.Fprintln(w, s)
+}
+
+// fields writes the keys of a struct: v's values, or ex's as examples. Off says that the whole is one.
+func (w *writer) fields(v, ex reflect.Value, indent int, off bool) {
+	for i := range ex.NumField() {
+		f := ex.Type().Field(i)
+		key := f.Tag.Get("yaml")
+		if key == "" || key == "-" {
+			continue
+		}
+		doc := w.docs[ex.Type().Name()+"."+f.Name]
+		if doc == "" {
+			w.t.Errorf("%s.%s has no comment", ex.Type().Name(), f.Name)
+		}
+		if indent == 0 {
+			fmt.Fprintln(w)
+		}
+		for l := range strings.Lines(doc) {
+			w.line(off, indent, "# %s", strings.TrimRight(l, "\n"))
+		}
+		val := reflect.Zero(ex.Field(i).Type())
+		if v.IsValid() {
+			val = v.Field(i)
+		}
+		w.value(key, val, ex.Field(i), indent, off)
+	}
+}
+
+func (w *writer) value(key string, v, ex reflect.Value, indent int, off bool) {
+	useEx := off
+	_, single := w.scalar(v, ex, true)
+	if !off && v.IsZero() && !ex.IsZero() && (single || ex.Kind() != reflect.Struct) {
+		useEx, off = true, true
+	}
+	if s, ok := w.scalar(v, ex, useEx); ok {
+		w.line(off, indent, "%s: %s", key, s)
+		return
+	}
+	switch ex.Kind() {
+	case reflect.Pointer:
+		w.line(off, indent, "%s:", key)
+		w.fields(reflect.Value{}, ex.Elem(), indent+1, off)
+	case reflect.Struct:
+		w.line(off, indent, "%s:", key)
+		w.fields(v, ex, indent+1, off)
+	case reflect.Slice:
+		w.line(off, indent, "%s:", key)
+		for i := range ex.Len() {
+			var vi reflect.Value
+			if v.Len() > i {
+				vi = v.Index(i)
+			}
+			at := w.Len()
+			w.fields(vi, ex.Index(i), indent+2, off)
+			// The first key of an entry carries its dash.
+			entry := bytes.Clone(w.Bytes()[at:])
+			w.Truncate(at)
+			pad := strings.Repeat("  ", indent+2)
+			done := false
+			for l := range strings.Lines(string(entry)) {
+				body := strings.TrimLeft(l, "#")
+				if !done && strings.HasPrefix(body, pad) && !strings.HasPrefix(body, pad+"#") {
+					l = strings.Replace(l, pad, pad[:len(pad)-2]+"- ", 1)
+					done = true
+				}
+				w.WriteString(l)
+			}
+		}
+	case reflect.Map:
+		w.line(off, indent, "%s:", key)
+		var keys []string
+		for _, k := range ex.MapKeys() {
+			keys = append(keys, k.String())
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			e := ex.MapIndex(reflect.ValueOf(k))
+			if b, ok := e.Interface().(Backend); ok {
+				w.line(off, indent+1, "%s:", k)
+				w.line(off, indent+2, "type: %s", b.Type())
+				for i := range e.NumField() {
+					if !e.Field(i).IsNil() {
+						w.fields(reflect.Value{}, e.Field(i).Elem(), indent+2, off)
+					}
+				}
+				continue
+			}
+			w.line(off, indent+1, "%s: %q", k, e.String())
+		}
+	default:
+		w.t.Fatalf("%s: cannot write a %v", key, ex.Type())
+	}
+}
+
+// scalar returns the text of a single value, and whether it is one.
+func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
+	if useEx {
+		v = ex
+	}
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		s := strings.TrimSuffix(x.String(), "h0m0s")
+		if s != x.String() {
+			return s + "h", true
+		}
+		if before, ok := strings.CutSuffix(s, "m0s"); ok {
+			s = before + "m"
+		}
+		return s, true
+	case Size:
+		return x.String(), true
+	case Ports:
+		return x.String(), true
+	case PassiveAddress:
+		return strconv.Quote(x.Host), true
+	case Secret:
+		return strconv.Quote(string(x)), true
+	case bool, int:
+		return fmt.Sprint(x), true
+	case []string:
+		return "[" + strings.Join(x, ", ") + "]", true
+	}
+	if v.Kind() == reflect.String {
+		return strconv.Quote(v.String()), true
+	}
+	return "", false
+}
+
+func render(t *testing.T, all bool) string {
+	w := &writer{t: t, docs: comments(t), all: all}
+	w.WriteString(defaultsHead)
+	w.fields(reflect.ValueOf(*Default()), reflect.ValueOf(*example()), 0, false)
+	return w.String()
+}
+
+func noEnv(string) (string, bool) { return "", false }
+
+func TestDefaultsFile(t *testing.T) {
+	got := render(t, false)
+	if *update {
+		if err := os.WriteFile("defaults.yaml", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != Defaults() {
+		t.Error("defaults.yaml does not fit config.go: run go generate ./config")
+	}
+}
+
+// What is written as the default is what an empty document gives.
+func TestDefaultsAreTheDefaults(t *testing.T) {
+	c, report := Parse("", []byte(Defaults()), noEnv)
+	if len(report) > 0 {
+		t.Fatalf("the defaults are refused:\n%v", report)
+	}
+	if report := c.Check(); report.Failed() {
+		t.Errorf("the defaults do not pass the check:\n%v", report)
+	}
+	c.file, c.lines = "", nil
+	if want := Default(); !reflect.DeepEqual(c, want) {
+		t.Errorf("the defaults read as\n%+v, want\n%+v", c, want)
+	}
+}
+
+// The examples are keys that exist, with values of the right type.
+func TestExamplesCanBeRead(t *testing.T) {
+	doc := render(t, true)
+	// Alternatives stand side by side in the examples; a document has one of them.
+	for _, drop := range []string{"access_key_file", "secret_key_file", "password_file"} {
+		doc = strings.Replace(doc, " "+drop+":", " #"+drop+":", 1)
+	}
+	env := func(name string) (string, bool) { return "value of " + name, true }
+	c, report := Parse("", []byte(doc), env)
+	if len(report) > 0 {
+		t.Fatalf("the examples are refused:\n%v\n%s", report, doc)
+	}
+	if got := c.Backends["cams"].S3.SecretKey; got != "value of S3_SECRET_KEY" {
+		t.Errorf("secret_key = %q", string(got))
+	}
+	if got, want := c.Users[0].Home, "cams:/{user}"; got != want {
+		t.Errorf("home = %q, want %q", got, want)
+	}
+	if got := c.Passive.Address; got.Host != netip.AddrFrom4([4]byte{203, 0, 113, 7}).String() {
+		t.Errorf("passive.address = %+v", got)
+	}
+}

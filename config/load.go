@@ -1,0 +1,540 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxDocument and maxNodes bound what is read: a configuration is never that
+// large, and aliases of aliases could make much of little.
+const (
+	maxDocument = 4 << 20
+	maxNodes    = 200_000
+	maxSecret   = 64 << 10
+)
+
+// Load reads and checks the configuration file name. The configuration is never
+// nil; it may be used if the report has not failed.
+func Load(name string) (*Config, Report) {
+	c, report := load(name)
+	if !report.Failed() {
+		report = append(report, c.Check()...)
+	}
+	report.Sort()
+	return c, report
+}
+
+func load(name string) (*Config, Report) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Default(), Report{{File: name, Text: pathless(err)}}
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
+	if err != nil {
+		return Default(), Report{{File: name, Text: pathless(err)}}
+	}
+	return Parse(name, data, os.LookupEnv)
+}
+
+// pathless is an error of package os without the name of the file, which the
+// problem has anyway.
+func pathless(err error) string {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		return "cannot " + pe.Op + ": " + pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// Parse reads a document that came from the file name, which gives relative
+// paths their directory. The environment is asked through env. It does not
+// run the checks of [Config.Check].
+func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, Report) {
+	c := Default()
+	c.file = name
+	c.lines = map[string]int{}
+	if len(data) > maxDocument {
+		return c, Report{{File: name, Text: fmt.Sprintf("is larger than %v", Size(maxDocument))}}
+	}
+	d := &decoder{c: c, env: env, dir: filepath.Dir(name)}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF): // nothing but comments
+		return c, nil
+	case err != nil:
+		return c, Report{syntaxProblem(name, err)}
+	}
+	if err := dec.Decode(&second); err == nil {
+		return c, Report{{File: name, Line: second.Line, Text: "a second document begins here", Hint: `remove the line "---"`}}
+	} else if !errors.Is(err, io.EOF) {
+		return c, Report{syntaxProblem(name, err)}
+	}
+	d.value(doc.Content[0], reflect.ValueOf(c).Elem(), "", "")
+	if d.nodes > maxNodes {
+		// Whatever else was found may be repeated without end.
+		return c, Report{{File: name, Text: "the document is too large when its aliases are followed"}}
+	}
+	d.secretFiles()
+	d.report.Sort()
+	return c, d.report
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// syntaxProblem makes a problem of the text of a YAML error, which is all that the library gives.
+func syntaxProblem(file string, err error) Problem {
+	p := Problem{File: file, Text: err.Error()}
+	if m := yamlLine.FindStringSubmatch(p.Text); m != nil {
+		p.Line, _ = strconv.Atoi(m[1])
+		p.Text = "not YAML: " + p.Text[len(m[0]):]
+	}
+	if strings.Contains(p.Text, "cannot start any token") {
+		p.Hint = "indent with spaces, not with tabs"
+	}
+	return p
+}
+
+// decoder fills the structs from the tree of nodes and goes on after a mistake.
+type decoder struct {
+	c      *Config
+	env    func(string) (string, bool)
+	dir    string
+	nodes  int
+	report Report
+}
+
+func (d *decoder) errorf(n *yaml.Node, path, hint, format string, args ...any) {
+	d.report = append(d.report, Problem{File: d.c.file, Line: n.Line, Path: path, Text: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// pair is a key of a mapping with its value.
+type pair struct{ key, value *yaml.Node }
+
+// value reads n into v. An enum holds the words that are allowed, with commas.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, path, enum string) {
+	if d.nodes++; d.nodes > maxNodes {
+		return
+	}
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if path != "" && d.c.lines[path] == 0 {
+		d.c.lines[path] = n.Line
+	}
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+		return // as if the key were not there
+	}
+	switch p := v.Addr().Interface().(type) {
+	case *PassiveAddress:
+		d.passiveAddress(n, p, path)
+		return
+	case *Backend:
+		d.backend(n, p, path)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(newWithDefaults(v.Type().Elem()))
+		d.value(n, v.Elem(), path, enum)
+	case reflect.Struct:
+		if _, scalar := v.Interface().(Ports); scalar {
+			d.scalar(n, v, path, enum)
+			return
+		}
+		d.mapping(n, path, fieldsOf(v), nil)
+	case reflect.Slice:
+		d.list(n, v, path, enum)
+	case reflect.Map:
+		d.dictionary(n, v, path)
+	default:
+		d.scalar(n, v, path, enum)
+	}
+}
+
+// newWithDefaults returns a pointer to a new value of the type, with its defaults.
+func newWithDefaults(t reflect.Type) reflect.Value {
+	p := reflect.New(t)
+	if s, ok := p.Interface().(interface{ setDefaults() }); ok {
+		s.setDefaults()
+	}
+	return p
+}
+
+// field is a key that a mapping may have.
+type field struct {
+	name, enum string
+	value      reflect.Value
+}
+
+func fieldsOf(v reflect.Value) []field {
+	var fs []field
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Tag.Get("yaml"); name != "" && name != "-" {
+			fs = append(fs, field{name, v.Type().Field(i).Tag.Get("enum"), v.Field(i)})
+		}
+	}
+	return fs
+}
+
+// mapping reads the keys of a struct. Elsewhere tells, for a key that is not
+// one of them, where it would belong; it may be nil.
+func (d *decoder) mapping(n *yaml.Node, path string, fields []field, elsewhere func(key string) string) {
+	for _, p := range d.pairs(n, path) {
+		at := join(path, p.key.Value)
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == p.key.Value })
+		if i >= 0 {
+			d.c.lines[at] = p.key.Line
+			d.value(p.value, fields[i].value, at, fields[i].enum)
+			continue
+		}
+		hint := ""
+		if elsewhere != nil {
+			hint = elsewhere(p.key.Value)
+		}
+		if hint == "" {
+			var names []string
+			for _, f := range fields {
+				names = append(names, f.name)
+			}
+			if hint = didYouMean(p.key.Value, names); hint == "" {
+				hint = "the keys here are " + strings.Join(names, ", ")
+			}
+		}
+		d.errorf(p.key, at, hint, "unknown key %q", p.key.Value)
+	}
+}
+
+// pairs returns the keys and values of a mapping with merged ones ("<<") at the
+// end, and reports what is no mapping, keys that are no words, and keys that appear twice.
+func (d *decoder) pairs(n *yaml.Node, path string) []pair {
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, path, "", "want keys and values here, have %s", kindOf(n))
+		return nil
+	}
+	var all []pair
+	var merged []pair
+	first := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if d.nodes++; d.nodes > maxNodes {
+			break // Parse reports it
+		}
+		k, v := n.Content[i], n.Content[i+1]
+		if k.Kind == yaml.AliasNode {
+			k = k.Alias
+		}
+		switch {
+		case k.ShortTag() == "!!merge":
+			merged = append(merged, d.merged(v, path)...)
+		case k.Kind != yaml.ScalarNode:
+			d.errorf(k, path, "", "a key has to be a single word, not %s", kindOf(k))
+		case first[k.Value] != 0:
+			d.errorf(k, join(path, k.Value), "", "the key %q is there twice, first in line %d", k.Value, first[k.Value])
+		default:
+			first[k.Value] = k.Line
+			all = append(all, pair{k, v})
+		}
+	}
+	for _, p := range merged {
+		if first[p.key.Value] == 0 {
+			first[p.key.Value] = p.key.Line
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// merged returns what "<<: *name" or "<<: [*a, *b]" brings in.
+func (d *decoder) merged(n *yaml.Node, path string) []pair {
+	if d.nodes++; d.nodes > maxNodes {
+		return nil
+	}
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind == yaml.SequenceNode {
+		var all []pair
+		for _, e := range n.Content {
+			all = append(all, d.merged(e, path)...)
+		}
+		return all
+	}
+	return d.pairs(n, path)
+}
+
+func (d *decoder) list(n *yaml.Node, v reflect.Value, path, enum string) {
+	elem := v.Type().Elem()
+	if n.Kind != yaml.SequenceNode {
+		hint := "begin each entry with \"- \""
+		if elem.Kind() == reflect.String {
+			hint = fmt.Sprintf("write [%s]", n.Value)
+		}
+		d.errorf(n, path, hint, "want a list here, have %s", kindOf(n))
+		return
+	}
+	list := reflect.MakeSlice(v.Type(), 0, len(n.Content))
+	for i, e := range n.Content {
+		p := newWithDefaults(elem)
+		at := fmt.Sprintf("%s[%d]", path, i)
+		d.c.lines[at] = e.Line
+		d.value(e, p.Elem(), at, enum)
+		list = reflect.Append(list, p.Elem())
+	}
+	v.Set(list)
+}
+
+// dictionary reads a map whose keys the document chooses.
+func (d *decoder) dictionary(n *yaml.Node, v reflect.Value, path string) {
+	m := reflect.MakeMap(v.Type())
+	for _, p := range d.pairs(n, path) {
+		at := join(path, p.key.Value)
+		d.c.lines[at] = p.key.Line
+		e := newWithDefaults(v.Type().Elem())
+		d.value(p.value, e.Elem(), at, "")
+		m.SetMapIndex(reflect.ValueOf(p.key.Value), e.Elem())
+	}
+	v.Set(m)
+}
+
+// backendTypes are the values of a back end's key "type".
+var backendTypes = []string{"local", "s3", "gcs"}
+
+// backend reads "type" first, which decides what other keys there are.
+func (d *decoder) backend(n *yaml.Node, b *Backend, path string) {
+	var kind string
+	for _, p := range d.pairs(n, path) {
+		if p.key.Value == "type" {
+			d.c.lines[join(path, "type")] = p.key.Line
+			d.value(p.value, reflect.ValueOf(&kind).Elem(), join(path, "type"), strings.Join(backendTypes, ","))
+			if kind == "" {
+				return // reported, or nothing behind the colon
+			}
+		}
+	}
+	all := map[string]any{"local": newWithDefaults(reflect.TypeFor[Local]()).Interface(),
+		"s3": newWithDefaults(reflect.TypeFor[S3]()).Interface(), "gcs": newWithDefaults(reflect.TypeFor[GCS]()).Interface()}
+	switch kind {
+	case "local":
+		b.Local = all[kind].(*Local)
+	case "s3":
+		b.S3 = all[kind].(*S3)
+	case "gcs":
+		b.GCS = all[kind].(*GCS)
+	default:
+		d.errorf(n, path, "type is one of "+strings.Join(backendTypes, ", "), `the key "type" is missing`)
+		return
+	}
+	fields := append([]field{{"type", "", reflect.ValueOf(new(string)).Elem()}}, fieldsOf(reflect.ValueOf(all[kind]).Elem())...)
+	d.mapping(n, path, fields, func(key string) string {
+		for _, other := range backendTypes {
+			if other == kind {
+				continue
+			}
+			for _, f := range fieldsOf(reflect.ValueOf(all[other]).Elem()) {
+				if f.name == key {
+					return fmt.Sprintf("back ends of type %s have it, not %s", other, kind)
+				}
+			}
+		}
+		return ""
+	})
+}
+
+// passiveAddress reads one host, or a map of them.
+func (d *decoder) passiveAddress(n *yaml.Node, p *PassiveAddress, path string) {
+	if n.Kind == yaml.ScalarNode {
+		p.Host, _ = d.text(n, path)
+		return
+	}
+	p.ByLocal = map[netip.Addr]string{}
+	for _, e := range d.pairs(n, path) {
+		at := join(path, e.key.Value)
+		d.c.lines[at] = e.key.Line
+		local, err := netip.ParseAddr(e.key.Value)
+		if err != nil {
+			d.errorf(e.key, at, "the keys here are addresses of this machine, the values what clients are told", "%q is not an IP address", e.key.Value)
+			continue
+		}
+		if public, ok := d.text(e.value, at); ok {
+			p.ByLocal[local.Unmap()] = public
+		}
+	}
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	sizeType     = reflect.TypeFor[Size]()
+	portsType    = reflect.TypeFor[Ports]()
+	pathType     = reflect.TypeFor[Path]()
+)
+
+// scalar reads a single value. Strings take the text as it is written, so that
+// a password 0123 or a name "no" is what it looks like.
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path, enum string) {
+	s, ok := d.text(n, path)
+	if !ok {
+		return
+	}
+	if enum != "" && !slices.Contains(strings.Split(enum, ","), s) {
+		words := strings.Split(enum, ",")
+		hint := didYouMean(s, words)
+		d.errorf(n, path, hint, "%q is not one of %s", s, strings.Join(words, ", "))
+		return
+	}
+	var err error
+	switch {
+	case v.Type() == durationType:
+		var t time.Duration
+		t, err = parseDuration(s)
+		v.SetInt(int64(t))
+	case v.Type() == sizeType:
+		var t Size
+		t, err = ParseSize(s)
+		v.SetInt(int64(t))
+	case v.Type() == portsType:
+		var t Ports
+		t, err = ParsePorts(s)
+		v.Set(reflect.ValueOf(t))
+	case v.Type() == pathType:
+		if s != "" && !filepath.IsAbs(s) {
+			s = filepath.Join(d.dir, s)
+		}
+		v.SetString(s)
+	case v.Kind() == reflect.String:
+		v.SetString(s)
+	case v.Kind() == reflect.Bool:
+		switch s {
+		case "true", "false":
+			v.SetBool(s == "true")
+		default:
+			err = fmt.Errorf("%q is not true or false", s)
+		}
+	case v.Kind() == reflect.Int:
+		var t int
+		if t, err = strconv.Atoi(s); err != nil {
+			err = fmt.Errorf("%q is not a whole number", s)
+		} else if t < 0 {
+			err = fmt.Errorf("%d is less than 0", t)
+		}
+		v.SetInt(int64(t))
+	default:
+		panic("config: no way to read a " + v.Type().String())
+	}
+	if err != nil {
+		d.errorf(n, path, "", "%v", err)
+	}
+}
+
+// text returns the text of a single value with its variables replaced.
+func (d *decoder) text(n *yaml.Node, path string) (string, bool) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.ScalarNode {
+		d.errorf(n, path, "", "want a single value here, have %s", kindOf(n))
+		return "", false
+	}
+	return d.expand(n, path)
+}
+
+var variable = regexp.MustCompile(`\$?\$\{([^}]*)\}?`)
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// expand replaces ${NAME} and makes "$${" a plain "${".
+func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
+	good := true
+	s := variable.ReplaceAllStringFunc(n.Value, func(m string) string {
+		if strings.HasPrefix(m, "$$") {
+			return m[1:]
+		}
+		name := variable.FindStringSubmatch(m)[1]
+		if !variableName.MatchString(name) || !strings.HasSuffix(m, "}") {
+			d.errorf(n, path, `write "$${" for a plain "${"`, "%q is not the name of an environment variable", name)
+			good = false
+			return ""
+		}
+		value, ok := d.env(name)
+		if !ok {
+			d.errorf(n, path, "", "the environment variable %s is not set", name)
+			good = false
+		}
+		return value
+	})
+	return s, good
+}
+
+// secretFiles reads the keys that end in _file into the keys they stand for.
+func (d *decoder) secretFiles() {
+	for i := range d.c.Users {
+		u := &d.c.Users[i]
+		d.secret(&u.Password, u.PasswordFile, fmt.Sprintf("users[%d].password", i))
+	}
+	for name, b := range d.c.Backends {
+		if b.S3 != nil {
+			d.secret(&b.S3.AccessKey, b.S3.AccessKeyFile, "backends."+name+".access_key")
+			d.secret(&b.S3.SecretKey, b.S3.SecretKeyFile, "backends."+name+".secret_key")
+		}
+	}
+}
+
+func (d *decoder) secret(s *Secret, file Path, path string) {
+	if file == "" {
+		return
+	}
+	if *s != "" {
+		d.report = append(d.report, d.c.Problem(path+"_file", "both the value and a file for it are given", "keep one of them"))
+		return
+	}
+	f, err := os.Open(string(file))
+	if err != nil {
+		d.report = append(d.report, d.c.Problem(path+"_file", fmt.Sprintf("%s: %s", file, pathless(err)), ""))
+		return
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	text := strings.TrimRight(string(data), "\r\n")
+	switch {
+	case err != nil:
+		d.report = append(d.report, d.c.Problem(path+"_file", fmt.Sprintf("%s: %s", file, pathless(err)), ""))
+	case len(data) > maxSecret:
+		d.report = append(d.report, d.c.Problem(path+"_file", fmt.Sprintf("%s is larger than %v", file, Size(maxSecret)), ""))
+	case text == "":
+		d.report = append(d.report, d.c.Problem(path+"_file", fmt.Sprintf("%s is empty", file), ""))
+	}
+	*s = Secret(text)
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
+	}
+	if n.Value == "" {
+		return "nothing"
+	}
+	return "a single value"
+}

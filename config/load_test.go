@@ -1,0 +1,378 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Every mistake is found, each with its line, in one report.
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	good := func(name string, data []byte, mode os.FileMode) {
+		if err := os.WriteFile(filepath.Join(dir, name), data, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cert, key := selfSigned(t, time.Now().Add(time.Hour))
+	old, oldKey := selfSigned(t, time.Now().Add(-time.Hour))
+	good("both.pem", append(cert, key...), 0o600)
+	good("cert.pem", cert, 0o644)
+	good("key.pem", key, 0o600)
+	good("old.pem", append(old, oldKey...), 0o600)
+	good("open.pem", append(cert, key...), 0o644)
+	good("empty", nil, 0o600)
+	good("pw", []byte("$5$saltsalt$abc\r\n"), 0o600)
+	t.Setenv("FTPGW_TEST_SET", "info")
+	os.Unsetenv("FTPGW_TEST_UNSET")
+
+	const head = "backends: {disk: {type: local, path: .}}\n"
+	tests := []struct {
+		name string
+		doc  string
+		want string // the lines of the report, without the file's directory
+	}{
+		{"clean", head + "users: [{name: a, password: '$5$a$b', home: 'disk:/'}]", ""},
+		{"empty", "# nothing\n", "FILE: warning: nobody can log in (hint: add users or anonymous)"},
+		{"syntax", "listeners: [\nlimits: {}\n", "FILE:2: not YAML: did not find expected ',' or ']'"},
+		{"tab", "limits:\n\tidle: 5m\n", "FILE:2: not YAML: found character that cannot start any token (hint: indent with spaces, not with tabs)"},
+		{"two documents", "{}\n---\n{}\n", `FILE:2: a second document begins here (hint: remove the line "---")`},
+		{"not a mapping", "- a\n", "FILE:1: want keys and values here, have a list"},
+		{"several at once", "lisseners: []\nlimits:\n  idle: 5\n  stal: 2m\n  connect: soon\nbanner: [a]\n", `FILE:1: lisseners: unknown key "lisseners" (hint: did you mean "listeners"?)
+FILE:3: limits.idle: "5" has no unit, want for example 5s or 5m
+FILE:4: limits.stal: unknown key "stal" (hint: did you mean "stall"?)
+FILE:5: limits.connect: "soon" is not a duration, want for example 90s, 5m or 1h30m
+FILE:6: banner: want a single value here, have a list`},
+		{"future key", "events: {}\n", `FILE:1: events: unknown key "events" (hint: the keys here are listeners, tls, passive, limits, memory, cut, ascii, encoding, local_time, sendfile, banner, shutdown_grace, backends, users, anonymous, log, metrics)`},
+		{"twice", "banner: a\nbanner: b\n", `FILE:2: banner: the key "banner" is there twice, first in line 1`},
+		{"types", "local_time: yes\nlimits:\n  connections: many\n  per_ip: -1\nmemory: {upload_budget: 12 parsecs}\npassive: {ports: 30099-30000}\nlisteners: ':21'\n", `FILE:1: local_time: "yes" is not true or false
+FILE:3: limits.connections: "many" is not a whole number
+FILE:4: limits.per_ip: -1 is less than 0
+FILE:5: memory.upload_budget: "12 parsecs" is not a size, want for example 256MiB or 2MB
+FILE:6: passive.ports: the range of ports 30099-30000 ends before it begins
+FILE:7: listeners: want a list here, have a single value (hint: begin each entry with "- ")`},
+		{"negative time", "limits: {idle: -5m}\n", "FILE:1: limits.idle: a duration cannot be negative"},
+		{"words", "ascii: sometimes\ntls: {session_reuse: requird}\n", `FILE:1: ascii: "sometimes" is not one of explicit, always, never
+FILE:2: tls.session_reuse: "requird" is not one of off, prefer, require (hint: did you mean "require"?)`},
+		{"list of words", "listeners:\n- address: :21\n  tls: {require: control}\n", `FILE:3: listeners[0].tls.require: want a list here, have a single value (hint: write [control])`},
+		{"variables", "log:\n  level: ${FTPGW_TEST_SET}\nbanner: ${FTPGW_TEST_UNSET}\nencoding: ${a b}\n", `FILE:3: banner: the environment variable FTPGW_TEST_UNSET is not set
+FILE:4: encoding: "a b" is not the name of an environment variable (hint: write "$${" for a plain "${")`},
+		{"backend type", "backends:\n  a: {path: /x}\n  b: {type: s4}\n  c: {type: local, path: ., region: x}\n  d:\n    type: s3\n    bukket: x\n  e: {type: local, path: ., pth: x}\n", `FILE:2: backends.a: the key "type" is missing (hint: type is one of local, s3, gcs)
+FILE:3: backends.b.type: "s4" is not one of local, s3, gcs (hint: did you mean "s3"?)
+FILE:4: backends.c.region: unknown key "region" (hint: back ends of type s3 have it, not local)
+FILE:7: backends.d.bukket: unknown key "bukket" (hint: did you mean "bucket"?)
+FILE:8: backends.e.pth: unknown key "pth" (hint: did you mean "path"?)`},
+		{"secret files", "users:\n- name: a\n  password: x\n  password_file: pw\n  home: a:/\n- name: b\n  password_file: gone\n- name: c\n  password_file: empty\n", `FILE:4: users[0].password_file: both the value and a file for it are given (hint: keep one of them)
+FILE:7: users[1].password_file: DIR/gone: cannot open: no such file or directory
+FILE:9: users[2].password_file: DIR/empty is empty`},
+		{"users", head + `users:
+- name: a
+  home: disk:/
+- name: a
+  password: $5$a$b
+  permissions: elrx
+- name: c
+  password: $5$a$b
+  home: dsk:/{user}
+- name: d
+  password: $5$a$b
+  home: nonsense
+- name: e
+  password: $5$a$b
+  home: disk:/../{name}
+- {password: $5$a$b, home: "disk:x"}
+`, `FILE:3: users[0]: the password is missing (hint: make one with "ftp-gateway hash-password")
+FILE:5: users[1]: the key "home" is missing (hint: for example home: "disk:/{user}")
+FILE:5: users[1].name: user "a" is there twice, first as users[0]
+FILE:7: users[1].permissions: 'x' is no permission (hint: the letters are elradfmwMT)
+FILE:10: users[2].home: unknown back end "dsk" (hint: did you mean "disk"?)
+FILE:13: users[3].home: "nonsense" is not a back end and a directory (hint: for example "disk:/pub")
+FILE:16: users[4].home: "/../{name}" holds a brace (hint: only {user} is replaced)
+FILE:16: users[4].home: "/../{name}" holds ".."
+FILE:17: users[5]: the key "name" is missing
+FILE:17: users[5].home: the directory of "disk:x" does not begin with a slash (hint: for example "disk:/pub")`},
+		{"mounts", head + `users:
+- name: a
+  password: $5$a$b
+  home: disk:/
+  mounts:
+    x: disk:/
+    /: disk:/
+    /a: disk:/
+    /a/: disk:/
+    /b: disk:/
+    /b/c: dusk:/
+`, `FILE:7: users[0].mounts.x: the directory of a mount begins with a slash (hint: write "/x")
+FILE:8: users[0].mounts./: a mount cannot be the root (hint: home is that)
+FILE:10: users[0].mounts./a/: is the same directory as "/a"
+FILE:12: users[0].mounts./b/c: unknown back end "dusk" (hint: did you mean "disk"?)`},
+		{"anonymous", head + "users:\n- {name: FTP, password: $5$a$b, home: 'disk:/'}\nanonymous:\n  home: disk:/\n  permissions: elrw\n", `FILE:3: users[0].name: "FTP" is a name of anonymous logins (hint: remove the user or the key "anonymous")
+FILE:6: anonymous.permissions: warning: anybody can write: permissions "elrw"`},
+		{"listeners", `listeners:
+- address: "21"
+- address: 10.0.0.1
+- address: :70000
+- address: 300.1.1.1:21
+- address: :2121
+- address: :2121
+- {}
+- address: :990
+  tls: {mode: implicit}
+- address: :22
+  tls: {require: [data]}
+anonymous: {home: "disk:/"}
+metrics: {address: ":2121"}
+backends: {disk: {type: local, path: .}}
+`, `FILE:2: listeners[0].address: "21" is not an address (hint: write ":21" for all addresses of the machine)
+FILE:3: listeners[1].address: "10.0.0.1" is not an address (hint: write "10.0.0.1:21")
+FILE:4: listeners[2].address: "70000" is not a port (hint: a port is a number from 1 to 65535, or 0 for any free one)
+FILE:5: listeners[3].address: "300.1.1.1" is neither an IP address nor a host name
+FILE:7: listeners[5].address: :2121 is there twice
+FILE:8: listeners[6]: the address is missing (hint: for example address: ":21")
+FILE:10: listeners[7].tls.mode: TLS needs a certificate (hint: add tls.certificates)
+FILE:12: listeners[8].tls.require: the listener has no TLS that could be required (hint: set mode: explicit or implicit)
+FILE:14: metrics.address: :2121 is a listener for FTP as well`},
+		{"certificates", head + `anonymous: {home: "disk:/"}
+tls:
+  min: "1.0"
+  certificates:
+  - cert: both.pem
+  - {cert: cert.pem, key: key.pem}
+  - cert: gone.pem
+  - cert: cert.pem
+  - {cert: both.pem, key: old.pem}
+  - cert: old.pem
+  - cert: open.pem
+  - key: key.pem
+`, `FILE:4: tls.min: warning: TLS below 1.2 is broken by today's standards (hint: only for devices that know nothing newer)
+FILE:8: tls.certificates[2].cert: DIR/gone.pem: cannot open: no such file or directory
+FILE:9: tls.certificates[3].cert: found a certificate rather than a key in the PEM for the private key (hint: the file has to hold the key too, or name it with "key")
+FILE:10: tls.certificates[4].key: private key does not match public key
+FILE:11: tls.certificates[5].cert: warning: the certificate expired on EXPIRED
+FILE:12: tls.certificates[6].cert: warning: everybody on this machine can read DIR/open.pem (hint: chmod o-r DIR/open.pem)
+FILE:13: tls.certificates[7]: the key "cert" is missing`},
+		{"passive", head + `anonymous: {home: "disk:/"}
+passive:
+  ports: 1000-2500
+  address: "2001:db8::1"
+  permit_foreign_addresses: true
+`, `FILE:4: passive.ports: warning: ports below 1024 need privileges
+FILE:4: passive.ports: 1000-2500 holds the port of listeners[0]
+FILE:5: passive.address: 2001:db8::1 is not an IPv4 address (hint: EPSV, which IPv6 clients use, tells no address)
+FILE:6: passive.permit_foreign_addresses: warning: lets clients use the server to connect to others (FTP bounce)`},
+		{"passive map", head + `anonymous: {home: "disk:/"}
+passive:
+  ports: 30000
+  address:
+    10.0.0.1: ftp.example.com
+    nonsense: 1.2.3.4
+`, `FILE:7: passive.address.nonsense: "nonsense" is not an IP address (hint: the keys here are addresses of this machine, the values what clients are told)`},
+		{"one port", head + "anonymous: {home: \"disk:/\"}\npassive: {ports: 30000, address: 1.2.3}\n", `FILE:3: passive.address: "1.2.3" is neither an IPv4 address nor a host name
+FILE:3: passive.ports: warning: with one port each client address can have one transfer at a time (hint: use ten or more)`},
+		{"budget", `memory: {upload_budget: 7MiB}
+anonymous: {home: "b:/"}
+backends:
+  a: {type: s3, bucket: x}
+  b: {type: s3, bucket: x, max_part_size: 16MiB}
+  c: {type: gcs, bucket: x/y, endpoint: "localhost:1"}
+  d: {type: s3, bucket: x, max_part_size: 1MiB, access_key: a, ca_file: empty}
+  e: {type: local, path: pw}
+  f: {type: local, path: gone}
+  g: {type: local}
+  h: {type: s3, endpoint: "https://u:p@h"}
+`, `FILE:1: memory.upload_budget: 7MiB is less than a part of back end "b" (16MiB) (hint: every upload needs room for one part)
+FILE:1: memory.upload_budget: 7MiB is less than a part of back end "c" (8MiB) (hint: every upload needs room for one part)
+FILE:6: backends.c.bucket: "x/y" is no name of a bucket (hint: a prefix has a key of its own)
+FILE:6: backends.c.endpoint: "localhost:1" is not a URL with http or https (hint: for example https://s3.example.com)
+FILE:7: backends.d: access_key and secret_key belong together (hint: give both, or none for the usual AWS sources)
+FILE:7: backends.d.ca_file: DIR/empty holds no PEM certificate
+FILE:7: backends.d.max_part_size: 1MiB is not between 5MiB and 5GiB
+FILE:8: backends.e.path: DIR/pw is not a directory
+FILE:9: backends.f.path: DIR/gone: cannot stat: no such file or directory (hint: make the directory, or correct the name)
+FILE:10: backends.g: the key "path" is missing
+FILE:11: backends.h: the key "bucket" is missing
+FILE:11: backends.h.endpoint: credentials do not belong into the URL`},
+		{"rest", head + "anonymous: {home: 'disk:/', permissions: ''}\nencoding: utf-16\nlimits: {idle: 0, login_attempts: 0, connections: 5, per_ip: 6}\n", `FILE:2: anonymous.permissions: warning: nothing is permitted
+FILE:3: encoding: the encoding "utf-16" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis)
+FILE:4: limits.idle: 0 would end everything at once (hint: this time cannot be unlimited)
+FILE:4: limits.login_attempts: at least one attempt is needed
+FILE:4: limits.per_ip: warning: 6 is more than connections allows (5)`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(dir, "ftp-gateway.yaml")
+			if err := os.WriteFile(file, []byte(tt.doc), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, report := Load(file)
+			got := strings.TrimSpace(report.String())
+			got = strings.ReplaceAll(strings.ReplaceAll(got, file, "FILE"), dir, "DIR")
+			want := strings.ReplaceAll(tt.want, "EXPIRED", time.Now().Add(-time.Hour).UTC().Format(time.DateOnly))
+			if got != want {
+				t.Errorf("report:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func selfSigned(t *testing.T, until time.Time) (cert, key []byte) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ftp.example.com"},
+		NotBefore: until.Add(-24 * time.Hour), NotAfter: until}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kb, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kb})
+}
+
+func TestMissingFile(t *testing.T) {
+	c, report := Load(filepath.Join(t.TempDir(), "gone.yaml"))
+	if c == nil || !report.Failed() || !strings.Contains(report.String(), "gone.yaml: cannot open: no such file or directory") {
+		t.Errorf("Load of a missing file: %v, %q", c, report)
+	}
+}
+
+func TestValues(t *testing.T) {
+	env := map[string]string{"PW": `a"b: ${PW} #c`, "PORT": "2100"}
+	c, report := Parse("/etc/ftp/gw.yaml", []byte(`
+listeners: [{address: ":${PORT}"}]
+passive:
+  address: {10.0.0.1: 203.0.113.7, "::1": ftp.example.com}
+  ports: 30000-30099
+limits: {idle: 1h30m, login_delay: 0}
+memory: {upload_budget: 1.5GiB}
+common: &c {password: 0123}
+users:
+- {name: 007, password: "$argon2id$v=19$m=1,t=1,p=1$abc$def", home: "d:/{user}"}
+- {name: no, password: "${PW}", home: "d:/$${x}"}
+- {<<: {permissions: elr, home: "x:/"}, name: m, home: "d:/"}
+tls: {certificates: [{cert: a.pem, key: /k.pem}]}
+backends: {d: {type: local, path: srv}}
+anonymous: {home: "d:/"}
+`), func(n string) (string, bool) { v, ok := env[n]; return v, ok })
+	if len(report) != 1 || report[0].Path != "common" {
+		t.Fatalf("report: %v, want only the unknown key common", report)
+	}
+	for _, tt := range []struct{ what, got, want string }{
+		{"address", c.Listeners[0].Address, ":2100"},
+		{"by local", c.Passive.Address.ByLocal[netip.MustParseAddr("10.0.0.1")], "203.0.113.7"},
+		{"by local", c.Passive.Address.ByLocal[netip.MustParseAddr("::1")], "ftp.example.com"},
+		{"ports", c.Passive.Ports.String(), "30000-30099"},
+		{"idle", c.Limits.Idle.String(), "1h30m0s"},
+		{"login_delay", c.Limits.LoginDelay.String(), "0s"},
+		{"budget", c.Memory.UploadBudget.String(), "1536MiB"},
+		{"name", c.Users[0].Name, "007"},
+		{"hash", string(c.Users[0].Password), "$argon2id$v=19$m=1,t=1,p=1$abc$def"},
+		{"default permissions", c.Users[0].Permissions, "elradfmwMT"},
+		{"name", c.Users[1].Name, "no"},
+		{"variable", string(c.Users[1].Password), `a"b: ${PW} #c`},
+		{"escape", c.Users[1].Home, "d:/${x}"},
+		{"merged", c.Users[2].Permissions, "elr"},
+		{"not merged", c.Users[2].Home, "d:/"},
+		{"cert", string(c.TLS.Certificates[0].Cert), "/etc/ftp/a.pem"},
+		{"key", string(c.TLS.Certificates[0].Key), "/k.pem"},
+		{"path", string(c.Backends["d"].Local.Path), "/etc/ftp/srv"},
+		{"cut", c.Backends["d"].Local.Cut, "keep"},
+		{"anonymous permissions", c.Anonymous.Permissions, "elr"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s = %q, want %q", tt.what, tt.got, tt.want)
+		}
+	}
+}
+
+func TestSecretsDoNotPrint(t *testing.T) {
+	c := Default()
+	c.Users = []User{{Name: "a", Password: "geheim"}}
+	j, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "user", c.Users[0], "password", c.Users[0].Password)
+	for how, out := range map[string]string{"%v": fmt.Sprintf("%v", c.Users), "%+v": fmt.Sprintf("%+v", c.Users), "%#v": fmt.Sprintf("%#v", c.Users),
+		"json": string(j), "slog": log.String()} {
+		if strings.Contains(out, "geheim") {
+			t.Errorf("%s shows the password: %s", how, out)
+		}
+	}
+}
+
+func TestProblemPlace(t *testing.T) {
+	c, _ := Parse("f.yaml", []byte("backends:\n  b:\n    type: s3\n    bucket: x\n"), noEnv)
+	for path, line := range map[string]int{"backends.b.bucket": 4, "backends.b.region": 2, "backends.z": 1, "users[3].home": 0, "": 0} {
+		if p := c.Problem(path, "text", ""); p.Line != line || p.File != "f.yaml" {
+			t.Errorf("Problem(%q) is at %s:%d, want line %d", path, p.File, p.Line, line)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for in, want := range map[string]int64{"0": 0, "4096": 4096, "256MiB": 256 << 20, "2MB": 2e6, "1.5 KiB": 1536, "10B": 10, "1TiB": 1 << 40, "3kB": 3000} {
+		if got, err := ParseSize(in); err != nil || int64(got) != want {
+			t.Errorf("ParseSize(%q) = %d, %v, want %d", in, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "-1", "MiB", "1e3", "0x10", "Inf", "NaN", "99999999999TiB", "9.9e99GiB", "1.2.3", "5Mib"} {
+		if got, err := ParseSize(bad); err == nil {
+			t.Errorf("ParseSize(%q) = %d, want an error", bad, got)
+		}
+	}
+}
+
+// An alias of aliases of aliases ends with a message, not with all memory.
+func TestAliasBomb(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("a0: &a0 {x: 1}\n")
+	for i := 1; i < 40; i++ {
+		fmt.Fprintf(&b, "a%d: &a%d {<<: [%s]}\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i-1), 9), ","))
+	}
+	b.WriteString("<<: *a39\n")
+	if _, report := Parse("bomb.yaml", []byte(b.String()), noEnv); !report.Failed() {
+		t.Error("the document was accepted")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(Defaults()))
+	f.Add([]byte("users: [{name: a, password: '${X}', home: 'b:/'}]\nbackends: {b: {type: s3, bucket: x}}\n"))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("<<: &x {<<: *x}\n"))
+	f.Add([]byte("passive: {address: {1.2.3.4: a}}\nbackends: {x: {type: ~}}\nlisteners: [~]\n"))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		c, report := Parse("f.yaml", doc, func(string) (string, bool) { return "v", true })
+		for _, p := range report {
+			if p.Text == "" || p.Line < 0 {
+				t.Errorf("empty problem %+v", p)
+			}
+		}
+		for _, u := range c.Users { // reading files is not for the fuzzer
+			if u.PasswordFile != "" {
+				return
+			}
+		}
+		_, _ = c.Check().Failed(), report.String()
+	})
+}

@@ -1,0 +1,514 @@
+package gcs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+)
+
+// fake is a bucket with the JSON API's rules that matter here: generations and
+// their preconditions, checksums that are checked, sessions that take bytes only in order and in
+// units of 256 KiB. What a test wants to go wrong, it says with before and after.
+type fake struct {
+	t   *testing.T
+	srv *httptest.Server
+
+	mu       sync.Mutex
+	objects  map[string]*stored
+	old      map[string]*stored // by key and generation, where a test keeps versions
+	sessions map[string]*session
+	gen      int64
+	log      []string // "insert", "begin", "chunk bytes 0-1/*", …
+
+	// before may answer a request in the fake's place, by returning true.
+	before func(op string, w http.ResponseWriter, r *http.Request) bool
+	// lose tells to carry the request out and then to break the connection.
+	lose func(op string, r *http.Request) bool
+	// cut is how many bytes of a download's body are sent before the connection breaks; 0 for all.
+	cut func(n int) int
+	// maxPersist, if set, limits how much of one chunk a session keeps.
+	maxPersist int
+
+	downloads int
+	noTime    bool // downloads without Last-Modified
+
+	over chan struct{} // closed when the test is over, for those who answer nothing
+}
+
+type stored struct {
+	data    []byte
+	ctype   string
+	gen     int64
+	meta    map[string]string
+	created time.Time
+	gzip    bool // stored with Content-Encoding gzip
+}
+
+type session struct {
+	key, ctype string
+	absent     bool
+	data       []byte
+	done       *stored
+}
+
+const testBucket = "cams"
+
+func newFake(t *testing.T) *fake {
+	f := &fake{t: t, objects: map[string]*stored{}, sessions: map[string]*session{}, gen: 1000, over: make(chan struct{})}
+	f.srv = httptest.NewServer(f)
+	t.Cleanup(f.srv.Close)
+	t.Cleanup(func() { close(f.over) })
+	return f
+}
+
+// quick are limits for tests: the order of things is that of the real ones.
+var quick = limits{
+	attempts: 8,
+	first:    time.Millisecond,
+	longest:  4 * time.Millisecond,
+	chunk:    20 * time.Second,
+	cleanup:  10 * time.Second,
+	stall:    10 * time.Second,
+	answer:   10 * time.Second,
+}
+
+// store returns a Store on f with parts of 256 KiB.
+func (f *fake) store(l limits) *Store {
+	f.t.Helper()
+	s, err := open(f.t.Context(), Options{
+		Bucket:    testBucket,
+		Endpoint:  f.srv.URL,
+		Anonymous: true,
+		Budget:    object.NewBudget(16 << 20),
+		PartSize:  chunkUnit,
+	}, l)
+	if err != nil {
+		f.t.Fatalf("open: %v", err)
+	}
+	f.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (f *fake) set(key string, data []byte) *stored {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.put(key, data, "application/octet-stream")
+}
+
+// put wants f.mu held.
+func (f *fake) put(key string, data []byte, ctype string) *stored {
+	f.gen++
+	o := &stored{data: bytes.Clone(data), ctype: ctype, gen: f.gen, created: time.Now().UTC().Truncate(time.Second)}
+	f.objects[key] = o
+	return o
+}
+
+func (f *fake) get(key string) *stored {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.objects[key]
+}
+
+func (f *fake) ops() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.log)
+}
+
+func (f *fake) count(prefix string) (n int) {
+	for _, op := range f.ops() {
+		if strings.HasPrefix(op, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func fail(w http.ResponseWriter, code int, reason, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Guploader-Uploadid", "req-1")
+	w.WriteHeader(code)
+	fmt.Fprintf(w, `{"error":{"code":%d,"message":%q,"errors":[{"reason":%q,"message":%q}]}}`, code, message, reason, message)
+}
+
+// silent holds a request without an answer until the client hangs up, which
+// a server only sees when the body has been read, or the test is over.
+func (f *fake) silent(r *http.Request) {
+	select {
+	case <-r.Context().Done():
+	case <-f.over:
+	}
+}
+
+func breakOff(w http.ResponseWriter) {
+	c, _, err := w.(http.Hijacker).Hijack()
+	if err == nil {
+		c.Close()
+	}
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	op := f.op(r)
+	f.mu.Lock()
+	f.log = append(f.log, op)
+	f.mu.Unlock()
+	if f.before != nil && f.before(op, w, r) {
+		return
+	}
+	if f.lose != nil && f.lose(op, r) {
+		f.serve(httptest.NewRecorder(), r)
+		breakOff(w)
+		return
+	}
+	f.serve(w, r)
+}
+
+func (f *fake) op(r *http.Request) string {
+	up := strings.HasPrefix(r.URL.Path, "/upload/")
+	rest := strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o")
+	switch {
+	case up && r.Method == http.MethodDelete:
+		return "cancel"
+	case up && r.Method == http.MethodPut:
+		return "chunk " + r.Header.Get("Content-Range")
+	case up && r.URL.Query().Get("uploadType") == "resumable":
+		return "begin"
+	case up:
+		return "insert"
+	case strings.Contains(rest, "/rewriteTo/"):
+		return "rewrite"
+	case r.Method == http.MethodDelete:
+		return "delete"
+	case rest == "":
+		return "list"
+	case r.URL.Query().Get("alt") == "media":
+		return "media"
+	}
+	return "head"
+}
+
+func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
+	switch op, _, _ := strings.Cut(f.op(r), " "); op {
+	case "insert":
+		f.insert(w, r)
+	case "begin":
+		f.begin(w, r)
+	case "chunk":
+		f.chunk(w, r)
+	case "cancel":
+		f.mu.Lock()
+		delete(f.sessions, r.URL.Query().Get("upload_id"))
+		f.mu.Unlock()
+		w.WriteHeader(499)
+	case "rewrite":
+		f.rewrite(w, r)
+	case "list":
+		f.list(w, r)
+	default:
+		f.object(w, r)
+	}
+}
+
+// answer wants f.mu held.
+func answer(w http.ResponseWriter, key string, o *stored) {
+	json.NewEncoder(w).Encode(resourceOf(key, o))
+}
+
+func resourceOf(key string, o *stored) map[string]any {
+	return map[string]any{
+		"name": key, "bucket": testBucket, "size": strconv.Itoa(len(o.data)), "generation": strconv.FormatInt(o.gen, 10),
+		"crc32c": encodeSum(crc32.Checksum(o.data, castagnoli)), "contentType": o.ctype, "metadata": o.meta,
+		"timeCreated": o.created.Format(time.RFC3339), "updated": o.created.Add(time.Hour).Format(time.RFC3339),
+	}
+}
+
+func (f *fake) insert(w http.ResponseWriter, r *http.Request) {
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		f.t.Errorf("insert: %v", err)
+	}
+	mr := multipart.NewReader(r.Body, params["boundary"])
+	var meta struct{ Name, ContentType, CRC32C string }
+	part, err := mr.NextPart()
+	if err == nil {
+		err = json.NewDecoder(part).Decode(&meta)
+	}
+	var data []byte
+	if err == nil {
+		if part, err = mr.NextPart(); err == nil {
+			data, err = io.ReadAll(part)
+		}
+	}
+	if err == nil {
+		if _, err = mr.NextPart(); err == io.EOF {
+			err = nil
+		}
+	}
+	if err != nil {
+		return // the client broke off
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if meta.CRC32C != "" && meta.CRC32C != encodeSum(crc32.Checksum(data, castagnoli)) {
+		fail(w, 400, "invalid", "Provided CRC32C does not match calculated")
+		return
+	}
+	if f.refused(w, r.URL.Query().Get("ifGenerationMatch") == "0", meta.Name) {
+		return
+	}
+	answer(w, meta.Name, f.put(meta.Name, data, meta.ContentType))
+}
+
+func (f *fake) refused(w http.ResponseWriter, absent bool, key string) bool {
+	if absent && f.objects[key] != nil {
+		fail(w, 412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+		return true
+	}
+	return false
+}
+
+func (f *fake) begin(w http.ResponseWriter, r *http.Request) {
+	var meta struct{ Name, ContentType string }
+	if err := json.NewDecoder(r.Body).Decode(&meta); err != nil {
+		f.t.Errorf("begin: %v", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	absent := r.URL.Query().Get("ifGenerationMatch") == "0"
+	if f.refused(w, absent, meta.Name) {
+		return
+	}
+	id := fmt.Sprint("s", len(f.sessions))
+	f.sessions[id] = &session{key: meta.Name, ctype: meta.ContentType, absent: absent}
+	w.Header().Set("Location", "/upload/storage/v1/b/"+testBucket+"/o?uploadType=resumable&upload_id="+id)
+}
+
+func (f *fake) chunk(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	s := f.sessions[r.URL.Query().Get("upload_id")]
+	f.mu.Unlock()
+	if s == nil {
+		fail(w, 404, "notFound", "Not Found")
+		return
+	}
+	span, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
+	var data []byte
+	if span != "*" {
+		// What has come before the connection broke is kept, in whole units.
+		data, _ = io.ReadAll(r.Body)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.done != nil {
+		answer(w, s.key, s.done)
+		return
+	}
+	if span != "*" {
+		from, _, _ := strings.Cut(span, "-")
+		if start, err := strconv.Atoi(from); err != nil || start != len(s.data) {
+			f.t.Errorf("chunk %q, but the session has %d bytes", span, len(s.data))
+		}
+		want := r.ContentLength
+		if total == "*" && want%chunkUnit != 0 {
+			f.t.Errorf("chunk of %d bytes is no multiple of 256 KiB", want)
+		}
+		if f.maxPersist > 0 {
+			data = data[:min(len(data), f.maxPersist)]
+		}
+		if int64(len(data)) < want {
+			data = data[:len(data)/chunkUnit*chunkUnit]
+		}
+		s.data = append(s.data, data...)
+	}
+	if n, err := strconv.Atoi(total); err == nil && n == len(s.data) {
+		if h := r.Header.Get("X-Goog-Hash"); h != "crc32c="+encodeSum(crc32.Checksum(s.data, castagnoli)) {
+			fail(w, 400, "invalid", "Provided hash does not match: "+h)
+			return
+		}
+		if f.refused(w, s.absent, s.key) {
+			return
+		}
+		s.done = f.put(s.key, s.data, s.ctype)
+		answer(w, s.key, s.done)
+		return
+	}
+	w.Header().Set("X-Http-Status-Code-Override", "308")
+	if len(s.data) > 0 {
+		w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", len(s.data)-1))
+	}
+}
+
+func (f *fake) object(w http.ResponseWriter, r *http.Request) {
+	key := strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o/")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o := f.objects[key]
+	if g := r.URL.Query().Get("generation"); o != nil && g != "" && g != strconv.FormatInt(o.gen, 10) {
+		o = f.old[key+"#"+g]
+	}
+	if o == nil {
+		fail(w, 404, "notFound", "No such object: "+testBucket+"/"+key)
+		return
+	}
+	switch {
+	case r.Method == http.MethodDelete:
+		delete(f.objects, key)
+		w.WriteHeader(204)
+	case r.URL.Query().Get("alt") == "media":
+		f.media(w, r, o)
+	default:
+		answer(w, key, o)
+	}
+}
+
+func (f *fake) media(w http.ResponseWriter, r *http.Request, o *stored) {
+	h := w.Header()
+	h.Set("X-Goog-Generation", strconv.FormatInt(o.gen, 10))
+	h.Set("X-Goog-Hash", "crc32c="+encodeSum(crc32.Checksum(o.data, castagnoli)))
+	if !f.noTime {
+		h.Set("Last-Modified", o.created.Format(http.TimeFormat))
+	}
+	if o.gzip {
+		h.Set("X-Goog-Stored-Content-Encoding", "gzip")
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			f.t.Error("download without Accept-Encoding gzip: the service would unpack it")
+		}
+		h.Set("Content-Encoding", "gzip")
+	}
+	data, code := o.data, http.StatusOK
+	if from, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
+		n, err := strconv.Atoi(strings.TrimSuffix(from, "-"))
+		if err != nil {
+			f.t.Errorf("Range %q", r.Header.Get("Range"))
+		}
+		if n >= len(data) {
+			fail(w, 416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+			return
+		}
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", n, len(data)-1, len(data)))
+		data, code = data[n:], http.StatusPartialContent
+	}
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(code)
+	f.downloads++
+	if f.cut != nil {
+		if n := f.cut(f.downloads); n < len(data) {
+			w.Write(data[:n])
+			w.(http.Flusher).Flush()
+			breakOff(w)
+			return
+		}
+	}
+	w.Write(data)
+}
+
+func (f *fake) rewrite(w http.ResponseWriter, r *http.Request) {
+	src, dst, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o/"), "/rewriteTo/b/"+testBucket+"/o/")
+	body, _ := io.ReadAll(r.Body)
+	if len(bytes.TrimSpace(body)) > 2 {
+		f.t.Errorf("rewrite with metadata %s: the source's would be lost", body)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o := f.objects[src]
+	if o == nil {
+		fail(w, 404, "notFound", "No such object: "+testBucket+"/"+src)
+		return
+	}
+	if r.URL.Query().Get("rewriteToken") == "" && len(o.data) > 100 {
+		fmt.Fprintf(w, `{"done":false,"rewriteToken":"more","totalBytesRewritten":"100","objectSize":"%d"}`, len(o.data))
+		return
+	}
+	n := f.put(dst, o.data, o.ctype)
+	n.meta = o.meta
+	json.NewEncoder(w).Encode(map[string]any{"done": true, "resource": resourceOf(dst, n)})
+}
+
+// list gives items and prefixes in one order, as the service counts them: both
+// towards maxResults.
+func (f *fake) list(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	most, _ := strconv.Atoi(q.Get("maxResults"))
+	if most == 0 || most > 1000 {
+		most = 1000
+	}
+	seen := map[string]bool{}
+	for key := range f.objects {
+		rest, ok := strings.CutPrefix(key, q.Get("prefix"))
+		if !ok {
+			continue
+		}
+		if head, _, ok := strings.Cut(rest, "/"); ok && q.Get("delimiter") == "/" {
+			key = q.Get("prefix") + head + "/"
+			seen[key] = true
+			continue
+		}
+		if !seen[key] {
+			seen[key] = false
+		}
+	}
+	var names []string
+	for name := range seen {
+		if name > q.Get("pageToken") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	page := map[string]any{}
+	if len(names) > most {
+		names = names[:most]
+		page["nextPageToken"] = names[most-1]
+	}
+	var items []any
+	var prefixes []string
+	for _, name := range names {
+		if seen[name] {
+			prefixes = append(prefixes, name)
+		} else {
+			items = append(items, resourceOf(name, f.objects[name]))
+		}
+	}
+	page["items"], page["prefixes"] = items, prefixes
+	json.NewEncoder(w).Encode(page)
+}
+
+// upload writes data in one piece and commits it.
+func upload(ctx context.Context, s *Store, key string, data []byte, o object.PutOptions) error {
+	u, err := s.Put(ctx, key, o)
+	if err != nil {
+		return err
+	}
+	if _, err := u.Write(data); err != nil {
+		u.Abort(ctx)
+		return err
+	}
+	return u.Commit(ctx)
+}
+
+// content returns n bytes that do not repeat at any part's border.
+func content(n int) []byte {
+	b := make([]byte, n)
+	x := uint32(n) | 1
+	for i := range b {
+		x = x*1664525 + 1013904223
+		b[i] = byte(x >> 24)
+	}
+	return b
+}

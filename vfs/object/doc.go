@@ -1,0 +1,25 @@
+// Package object gives a bucket the shape of a file tree.
+//
+// A bucket is a flat set of keys. This package holds, once for all kinds of
+// buckets, what makes a tree of it: how names become keys, what a directory is,
+// how a listing is paged, when an upload is one request and when many, and how
+// much memory all uploads together may take. A back end adds the requests: it
+// implements [Store], and [Sink] for its uploads.
+//
+//	protocol ── afero.Fs ──► FS ── Store ──► s3, gcs, Mem
+//	                          writer ──► Upload (NewUpload, Budget) ── Sink ──► s3, gcs, Mem
+//
+// # Directories
+//
+// A directory exists when a key lies below it ("d/x") or when it has a marker, an
+// empty object "d/", which [FS.Mkdir] writes. A directory that was seen or made in a
+// session stays there for that session, even without an object: see [FS.Session]. "d" and "d/x"
+// can exist side by side; what asks for a file reaches the one, what asks for a
+// directory the other, and a name alone means the file.
+//
+// # Uploads
+//
+// Nothing is visible before the file is closed, and [io.Closer.Close] returns nil only when the
+// store has confirmed the whole object. A file that ends within its first part is one
+// request. See [NewUpload] and [Budget].
+package object

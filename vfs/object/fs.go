@@ -1,0 +1,524 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"mime"
+	"os"
+	"path"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// Options are the rules of a tree. The zero value is usable.
+type Options struct {
+	// Prefix is the place in the bucket that becomes the root, such as
+	// "site-1/cam7"; empty for the whole bucket.
+	Prefix string
+	// StrictClash asks, before a file is written, whether a directory has its name
+	// or a file the name of its directory: one List more per upload, and one Head more where the
+	// session does not know the directory. In a bucket both can exist, but then clients are
+	// confused, and some servers (MinIO) hide what is below. Without it the tree refuses
+	// what the session knows: a directory that it has visited, listed or made. Stores
+	// that are directories underneath (versitygw) refuse the rest themselves.
+	StrictClash bool
+	// CommitTimeout bounds a file's Close: what it still has to send, and the
+	// store's confirmation. Default 5 minutes.
+	CommitTimeout time.Duration
+	// AbortTimeout bounds the cleaning up of an upload that was given up. Default 30 seconds.
+	AbortTimeout time.Duration
+}
+
+// tree is what all sessions share.
+type tree struct {
+	store  Store
+	prefix string // "" or "a/b/"
+	o      Options
+}
+
+// FS gives a Store the shape of a tree. It implements afero.Fs and the optional
+// interfaces of package vfs that a bucket can keep.
+//
+// An FS is used by many goroutines at once. [FS.Session] makes one for a login.
+type FS struct {
+	t    *tree
+	ctx  context.Context // bound by WithContext: see vfs.Contexter
+	dirs *sticky         // the session's
+}
+
+var (
+	_ afero.Fs        = (*FS)(nil)
+	_ afero.Symlinker = (*FS)(nil)
+	_ vfs.Contexter   = (*FS)(nil)
+	_ vfs.Resumer     = (*FS)(nil)
+	_ vfs.Typed       = (*FS)(nil)
+)
+
+// New returns the tree in store. It sends no request.
+func New(store Store, o Options) (*FS, error) {
+	prefix, err := cleanPrefix(o.Prefix)
+	if err != nil {
+		return nil, err
+	}
+	if o.CommitTimeout <= 0 {
+		o.CommitTimeout = 5 * time.Minute
+	}
+	if o.AbortTimeout <= 0 {
+		o.AbortTimeout = 30 * time.Second
+	}
+	t := &tree{store: store, prefix: prefix, o: o}
+	return &FS{t: t, ctx: context.Background(), dirs: &sticky{}}, nil
+}
+
+// Session returns the same tree with a memory of its own for directories: what one
+// session has seen and made stays there for it until it ends. It costs two small
+// allocations; the program makes one per login.
+func (f *FS) Session() *FS { return &FS{t: f.t, ctx: f.ctx, dirs: &sticky{}} }
+
+// WithContext implements vfs.Contexter. The copy shares the session's memory.
+func (f *FS) WithContext(ctx context.Context) afero.Fs {
+	return &FS{t: f.t, ctx: ctx, dirs: f.dirs}
+}
+
+// Name implements afero.Fs.
+func (f *FS) Name() string { return "object" }
+
+func pathError(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+func clean(name string) string { return path.Clean("/" + name) }
+
+// Stat describes what has the name, a file before a directory. One Head, and
+// for what is no file one List, unless the session knows the directory.
+func (f *FS) Stat(name string) (os.FileInfo, error) {
+	if fi, err := f.statFile(name); err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrIsDir) {
+		return fi, pathError("stat", name, err)
+	}
+	fi, err := f.statDir(name)
+	return fi, pathError("stat", name, err)
+}
+
+// StatFile describes a file with one Head.
+func (f *FS) StatFile(name string) (os.FileInfo, error) {
+	fi, err := f.statFile(name)
+	if errors.Is(err, fs.ErrNotExist) && f.dirs.has(clean(name)) {
+		err = vfs.ErrIsDir
+	}
+	return fi, pathError("stat", name, err)
+}
+
+// StatDir describes a directory with one List, or without a request where the
+// session knows it.
+func (f *FS) StatDir(name string) (os.FileInfo, error) {
+	fi, err := f.statDir(name)
+	return fi, pathError("stat", name, err)
+}
+
+func (f *FS) statFile(name string) (os.FileInfo, error) {
+	key, err := f.key(name)
+	if err != nil {
+		return nil, err
+	}
+	if key == f.t.prefix {
+		return nil, vfs.ErrIsDir
+	}
+	a, err := f.t.store.Head(f.ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	f.dirs.addParent(clean(name))
+	return fileInfo(clean(name), a), nil
+}
+
+func (f *FS) statDir(name string) (os.FileInfo, error) {
+	key, err := f.key(name)
+	if err != nil {
+		return nil, err
+	}
+	if f.ctx.Err() != nil {
+		return nil, context.Cause(f.ctx)
+	}
+	if name = clean(name); f.dirs.has(name) {
+		return dirInfo(name, time.Time{}), nil
+	}
+	marker, any, err := f.peek(f.ctx, f.dirKey(key), 1)
+	if err != nil {
+		return nil, err
+	}
+	if !any {
+		return nil, fs.ErrNotExist
+	}
+	f.dirs.add(name)
+	f.dirs.addParent(name)
+	return dirInfo(name, marker.ModTime), nil
+}
+
+// peek asks for the first max entries below prefix. It returns the directory's marker if
+// it is among them, and whether there is anything else (max 2) or anything at all (max 1).
+func (f *FS) peek(ctx context.Context, prefix string, max int) (marker Attrs, any bool, err error) {
+	token := ""
+	for {
+		p, err := f.t.store.List(ctx, prefix, token, max)
+		if err != nil {
+			return marker, false, err
+		}
+		any = any || len(p.Prefixes) > 0
+		for _, o := range p.Objects {
+			if o.Key == prefix {
+				marker = o
+				any = any || max == 1
+			} else {
+				any = true
+			}
+		}
+		// A store may answer with an empty page and a token.
+		if any || p.Next == "" || p.Next == token {
+			return marker, any, nil
+		}
+		token = p.Next
+	}
+}
+
+// Open opens a file for reading, or a directory. For a file it sends the
+// request that reads it from the start: one request for a small file, its
+// size and content. What the session knows for a directory is opened without a
+// request; what is neither costs a List.
+func (f *FS) Open(name string) (afero.File, error) {
+	key, err := f.key(name)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	ctx, cancel := context.WithCancelCause(f.ctx)
+	r := &reader{fs: f, ctx: ctx, cancel: cancel, given: name, name: clean(name), key: key}
+	if f.dirs.has(r.name) {
+		r.dir = true // a file may have the name too: the first use will tell
+		return r, nil
+	}
+	err = r.openAt(0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = r.firstPage(); err == nil {
+			r.dir = true
+			return r, nil
+		}
+	}
+	if err != nil {
+		r.Close()
+		return nil, pathError("open", name, err)
+	}
+	return r, nil
+}
+
+// Create implements afero.Fs.
+func (f *FS) Create(name string) (afero.File, error) {
+	return f.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+// OpenFile opens a file for reading, or for writing anew. Nothing is visible
+// before Close returns nil; until then, and after Abort, an older object of
+// that name stays. With O_EXCL an existing file is refused here, with one
+// Head, and once more by the store at the end. To keep an older object's bytes
+// (no O_TRUNC, O_APPEND) is errors.ErrUnsupported.
+func (f *FS) OpenFile(name string, flag int, perm os.FileMode) (afero.File, error) {
+	if flag&(os.O_WRONLY|os.O_RDWR) == 0 {
+		if flag&(os.O_CREATE|os.O_TRUNC|os.O_APPEND) != 0 {
+			return nil, pathError("open", name, errors.ErrUnsupported)
+		}
+		return f.Open(name)
+	}
+	w, err := f.create(name, flag)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	return w, nil
+}
+
+func (f *FS) create(name string, flag int) (*writer, error) {
+	key, err := f.newKey(name)
+	if err != nil {
+		return nil, err
+	}
+	clean := clean(name)
+	if f.dirs.has(clean) {
+		return nil, vfs.ErrIsDir
+	}
+	excl := flag&os.O_EXCL != 0
+	if flag&os.O_APPEND != 0 || flag&os.O_TRUNC == 0 && !(excl && flag&os.O_CREATE != 0) {
+		return nil, errors.ErrUnsupported
+	}
+	if excl || flag&os.O_CREATE == 0 {
+		switch _, err := f.t.store.Head(f.ctx, key); {
+		case err == nil && excl:
+			return nil, fs.ErrExist
+		case errors.Is(err, fs.ErrNotExist) && excl:
+		case err != nil:
+			return nil, err
+		}
+	}
+	if f.t.o.StrictClash {
+		if err := f.noClash(clean, key); err != nil {
+			return nil, err
+		}
+	}
+	u, err := f.t.store.Put(f.ctx, key, PutOptions{
+		IfAbsent:    excl,
+		ContentType: mime.TypeByExtension(path.Ext(clean)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &writer{fs: f, given: name, name: clean, u: u}, nil
+}
+
+// noClash returns an error if the file would have the name of a directory or
+// lie below a file.
+func (f *FS) noClash(name, key string) error {
+	_, any, err := f.peek(f.ctx, f.dirKey(key), 1)
+	if err != nil {
+		return err
+	}
+	if any {
+		f.dirs.add(name)
+		return vfs.ErrIsDir
+	}
+	dir := path.Dir(name)
+	if f.dirs.has(dir) {
+		return nil
+	}
+	parent, err := f.key(dir)
+	if err != nil {
+		return err
+	}
+	switch _, err := f.t.store.Head(f.ctx, parent); {
+	case err == nil:
+		return vfs.ErrNotDir
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+// OpenAt implements vfs.Resumer. A bucket's object cannot be changed in the middle.
+func (f *FS) OpenAt(name string, offset int64) (afero.File, error) {
+	return nil, pathError("open", name, errors.ErrUnsupported)
+}
+
+// Mkdir writes the marker of a directory, an empty object "dir/". Directories above it
+// need not exist: in a bucket they come into being with what is below them.
+func (f *FS) Mkdir(name string, perm os.FileMode) error {
+	return pathError("mkdir", name, f.mkdir(name))
+}
+
+func (f *FS) mkdir(name string) error {
+	key, err := f.newKey(name)
+	if err != nil {
+		return err
+	}
+	if key == f.t.prefix {
+		return fs.ErrExist
+	}
+	_, any, err := f.peek(f.ctx, f.dirKey(key), 1)
+	if err != nil {
+		return err
+	}
+	if any {
+		f.dirs.add(clean(name))
+		return fs.ErrExist
+	}
+	switch _, err := f.t.store.Head(f.ctx, key); {
+	case err == nil:
+		return fs.ErrExist
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	u, err := f.t.store.Put(f.ctx, f.dirKey(key), PutOptions{IfAbsent: true, ContentType: "application/x-directory"})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, f.t.o.CommitTimeout)
+	defer cancel()
+	if err := u.Commit(ctx); err != nil {
+		return err
+	}
+	f.dirs.add(clean(name))
+	f.dirs.addParent(clean(name))
+	return nil
+}
+
+// MkdirAll makes a directory unless it exists.
+func (f *FS) MkdirAll(name string, perm os.FileMode) error {
+	if _, err := f.statDir(name); err == nil {
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return pathError("mkdir", name, err)
+	}
+	err := f.mkdir(name)
+	if errors.Is(err, fs.ErrExist) && f.dirs.has(clean(name)) {
+		err = nil // somebody else was faster
+	}
+	return pathError("mkdir", name, err)
+}
+
+// Remove removes a file, or else an empty directory.
+func (f *FS) Remove(name string) error {
+	err := f.removeFile(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, vfs.ErrIsDir) {
+		err = f.removeDir(name)
+	}
+	return pathError("remove", name, err)
+}
+
+// RemoveFile removes a file: one Head, as stores do not tell whether there was
+// something to delete, and one Delete.
+func (f *FS) RemoveFile(name string) error { return pathError("remove", name, f.removeFile(name)) }
+
+// RemoveDir removes the marker of an empty directory: one List and one Delete.
+// Nothing else is ever removed, so a file that arrives in the meantime stays
+// and keeps its directory.
+func (f *FS) RemoveDir(name string) error { return pathError("remove", name, f.removeDir(name)) }
+
+func (f *FS) removeFile(name string) error {
+	key, err := f.key(name)
+	if err != nil {
+		return err
+	}
+	name = clean(name)
+	if key == f.t.prefix {
+		return vfs.ErrIsDir
+	}
+	if _, err := f.t.store.Head(f.ctx, key); err != nil {
+		if errors.Is(err, fs.ErrNotExist) && f.dirs.has(name) {
+			return vfs.ErrIsDir
+		}
+		return err
+	}
+	if err := f.t.store.Delete(f.ctx, key); err != nil {
+		return err
+	}
+	f.dirs.addParent(name)
+	return nil
+}
+
+func (f *FS) removeDir(name string) error {
+	key, err := f.key(name)
+	if err != nil {
+		return err
+	}
+	if key == f.t.prefix {
+		return fs.ErrPermission
+	}
+	name = clean(name)
+	marker, any, err := f.peek(f.ctx, f.dirKey(key), 2)
+	switch {
+	case err != nil:
+		return err
+	case any:
+		return vfs.ErrNotEmpty
+	case marker.Key != "":
+		if err := f.t.store.Delete(f.ctx, marker.Key); err != nil {
+			return err
+		}
+	case !f.dirs.has(name):
+		return fs.ErrNotExist
+	}
+	f.dirs.forget(name)
+	f.dirs.addParent(name)
+	return nil
+}
+
+// RemoveAll is not offered: nothing here removes more than it was asked for.
+func (f *FS) RemoveAll(name string) error { return pathError("remove", name, errors.ErrUnsupported) }
+
+// Rename gives a file a new name, replacing a file that has it: one List, so that it
+// is not put over a directory, one Copy, one Delete. It is not atomic: when the
+// Delete fails, both names are there, and a repetition is safe. Directories are
+// errors.ErrUnsupported.
+func (f *FS) Rename(oldname, newname string) error {
+	if err := f.rename(oldname, newname); err != nil {
+		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
+	}
+	return nil
+}
+
+func (f *FS) rename(oldname, newname string) error {
+	src, err := f.key(oldname)
+	if err != nil {
+		return err
+	}
+	dst, err := f.newKey(newname)
+	if err != nil {
+		return err
+	}
+	oldname, newname = clean(oldname), clean(newname)
+	if src == f.t.prefix {
+		return fs.ErrPermission
+	}
+	if src == dst { // copying it onto itself and deleting it would be the end of it
+		_, err := f.Stat(oldname)
+		return err
+	}
+	if f.dirs.has(newname) {
+		return vfs.ErrIsDir
+	}
+	_, any, err := f.peek(f.ctx, f.dirKey(dst), 1)
+	if err != nil {
+		return err
+	}
+	if any {
+		f.dirs.add(newname)
+		return vfs.ErrIsDir
+	}
+	if err := f.t.store.Copy(f.ctx, dst, src); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if _, derr := f.statDir(oldname); derr == nil {
+			return errors.ErrUnsupported
+		}
+		return err
+	}
+	f.dirs.addParent(newname)
+	if err := f.t.store.Delete(f.ctx, src); err != nil {
+		return err
+	}
+	f.dirs.addParent(oldname)
+	return nil
+}
+
+// Chmod is errors.ErrUnsupported: objects have no mode.
+func (f *FS) Chmod(name string, _ os.FileMode) error {
+	return pathError("chmod", name, errors.ErrUnsupported)
+}
+
+// Chown is errors.ErrUnsupported: objects have no owner here.
+func (f *FS) Chown(name string, _, _ int) error {
+	return pathError("chown", name, errors.ErrUnsupported)
+}
+
+// Chtimes is errors.ErrUnsupported: the time of an object is that of its upload.
+func (f *FS) Chtimes(name string, _, _ time.Time) error {
+	return pathError("chtimes", name, errors.ErrUnsupported)
+}
+
+// LstatIfPossible implements afero.Symlinker: there are no links, so it is Stat.
+func (f *FS) LstatIfPossible(name string) (os.FileInfo, bool, error) {
+	fi, err := f.Stat(name)
+	return fi, true, err
+}
+
+// SymlinkIfPossible is errors.ErrUnsupported.
+func (f *FS) SymlinkIfPossible(oldname, newname string) error {
+	return &os.LinkError{Op: "symlink", Old: oldname, New: newname, Err: errors.ErrUnsupported}
+}
+
+// ReadlinkIfPossible is errors.ErrUnsupported.
+func (f *FS) ReadlinkIfPossible(name string) (string, error) {
+	return "", pathError("readlink", name, errors.ErrUnsupported)
+}

@@ -1,0 +1,84 @@
+package object
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// maxKey is the longest key in bytes, of S3 and of GCS alike.
+const maxKey = 1024
+
+// folderSuffix ends the keys that old Hadoop tools wrote in place of directories.
+const folderSuffix = "_$folder$"
+
+// cleanPrefix turns the prefix of a configuration into "" or "a/b/".
+func cleanPrefix(prefix string) (string, error) {
+	p := strings.Trim(prefix, "/")
+	if p == "" {
+		return "", nil
+	}
+	if path.Clean("/"+p) != "/"+p || !utf8.ValidString(p) || hasControl(p) || len(p) >= maxKey {
+		return "", fmt.Errorf("object: prefix %q: %w", prefix, vfs.ErrBadName)
+	}
+	return p + "/", nil
+}
+
+// key returns the key of the file with the given name. The root has the tree's
+// prefix for a key. Whatever the name, the key is inside the prefix.
+func (f *FS) key(name string) (string, error) {
+	if !utf8.ValidString(name) {
+		return "", vfs.ErrBadName // the stores refuse it, some with a wrong signature
+	}
+	key := f.t.prefix + path.Clean("/" + name)[1:]
+	if len(key) > maxKey {
+		return "", vfs.ErrBadName
+	}
+	return key, nil
+}
+
+// newKey returns the key for something to be created: stricter, as not every
+// name that may stand in a bucket is one that we want to put there.
+func (f *FS) newKey(name string) (string, error) {
+	key, err := f.key(name)
+	if err != nil {
+		return "", err
+	}
+	if hasControl(name) || strings.HasSuffix(key, folderSuffix) || len(key) >= maxKey { // room for a slash
+		return "", vfs.ErrBadName
+	}
+	return key, nil
+}
+
+// dirKey returns the prefix that the keys below a directory have, given the
+// key of the directory's name.
+func (f *FS) dirKey(key string) string {
+	if key == f.t.prefix {
+		return key
+	}
+	return key + "/"
+}
+
+// hasControl reports whether s has a control character. They cannot be shown
+// in a listing, and some of them would end its line.
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
+}
+
+// entryName returns the name of the entry with the given key below prefix, or
+// false for one that no path can name or that is not to be shown. A marker of
+// the directory itself is none of its entries.
+func entryName(key, prefix string) (string, bool) {
+	name := strings.TrimSuffix(strings.TrimPrefix(key, prefix), "/")
+	switch {
+	case name == "", name == ".", name == "..",
+		strings.HasSuffix(name, folderSuffix),
+		strings.Contains(name, "/"),
+		!utf8.ValidString(name), hasControl(name):
+		return "", false
+	}
+	return name, true
+}

@@ -1,0 +1,120 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// writer is a file being written.
+type writer struct {
+	fs    *FS
+	given string // the name as the caller wrote it
+	name  string // clean
+	u     Upload
+	size  int64
+	err   error // of the first Write that failed
+	ended bool
+}
+
+var (
+	_ afero.File  = (*writer)(nil)
+	_ vfs.Aborter = (*writer)(nil)
+)
+
+func (w *writer) fail(op string, err error) error { return pathError(op, w.given, err) }
+
+func (w *writer) Name() string { return w.given }
+
+func (w *writer) Write(p []byte) (int, error) {
+	if w.ended {
+		return 0, w.fail("write", fs.ErrClosed)
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.u.Write(p)
+	w.size += int64(n)
+	w.err = w.fail("write", err)
+	return n, w.err
+}
+
+func (w *writer) WriteString(s string) (int, error) { return w.Write([]byte(s)) }
+
+// WriteAt writes where Write would; anywhere else is errors.ErrUnsupported.
+func (w *writer) WriteAt(p []byte, off int64) (int, error) {
+	if off != w.size {
+		return 0, w.fail("write", errors.ErrUnsupported)
+	}
+	return w.Write(p)
+}
+
+// Close commits: nil means that the store has the object, durably. It is not
+// called off by the file system's context, as it is too late for that once the last
+// byte is there, but has a limit of its own. After a failed Write, or Abort, nothing is committed.
+func (w *writer) Close() error {
+	if w.ended {
+		return nil
+	}
+	if w.err != nil {
+		if err := w.Abort(w.err); err != nil {
+			return errors.Join(w.err, err)
+		}
+		return w.err
+	}
+	w.ended = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.fs.ctx), w.fs.t.o.CommitTimeout)
+	defer cancel()
+	if err := w.u.Commit(ctx); err != nil {
+		return w.fail("close", err)
+	}
+	w.fs.dirs.addParent(w.name)
+	return nil
+}
+
+// Abort implements vfs.Aborter.
+func (w *writer) Abort(cause error) error {
+	if w.ended {
+		return nil
+	}
+	w.ended = true
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.fs.ctx), w.fs.t.o.AbortTimeout)
+	defer cancel()
+	return w.fail("abort", w.u.Abort(ctx))
+}
+
+func (w *writer) Stat() (os.FileInfo, error) {
+	return fileInfo(w.name, Attrs{Size: w.size, ModTime: time.Now()}), nil
+}
+
+// Seek tells where the next byte goes; it moves nothing.
+func (w *writer) Seek(offset int64, whence int) (int64, error) {
+	if whence != io.SeekStart {
+		offset += w.size
+	}
+	if offset != w.size {
+		return w.size, w.fail("seek", errors.ErrUnsupported)
+	}
+	return offset, nil
+}
+
+func (w *writer) Read([]byte) (int, error)           { return 0, w.fail("read", fs.ErrPermission) }
+func (w *writer) ReadAt([]byte, int64) (int, error)  { return 0, w.fail("read", fs.ErrPermission) }
+func (w *writer) Readdir(int) ([]os.FileInfo, error) { return nil, w.fail("readdir", vfs.ErrNotDir) }
+func (w *writer) Readdirnames(int) ([]string, error) { return nil, w.fail("readdir", vfs.ErrNotDir) }
+func (w *writer) Sync() error                        { return w.fail("sync", errors.ErrUnsupported) }
+
+// Truncate accepts the size that the file has.
+func (w *writer) Truncate(size int64) error {
+	if size != w.size {
+		return w.fail("truncate", errors.ErrUnsupported)
+	}
+	return nil
+}

@@ -1,0 +1,404 @@
+package s3
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+)
+
+// fake is a small S3 server for tests: one bucket, a flat key space, checksums
+// that are checked, and faults.
+type fake struct {
+	*httptest.Server
+	t *testing.T
+
+	// before may answer a request in the server's place, or break the connection
+	// by a panic with http.ErrAbortHandler; it then returns true. after does so
+	// when the request has been carried out. n counts the requests of an operation from 1.
+	before func(op string, n int, w http.ResponseWriter, r *http.Request) bool
+	after  func(op string, n int) bool
+	// cut ends the body of a GET after so many bytes; 0 does not.
+	cut int
+
+	mu       sync.Mutex
+	objects  map[string]fakeObject
+	uploads  map[string]*fakeUpload
+	counts   map[string]int
+	headers  map[string][]http.Header // by operation
+	bodies   map[string][][]byte
+	versions int
+}
+
+type fakeObject struct {
+	data        []byte
+	etag        string
+	crc         string
+	contentType string
+	at          time.Time
+}
+
+type fakeUpload struct {
+	key, contentType string
+	crc              bool
+	parts            map[int]fakeObject
+	at               time.Time
+}
+
+const fakeBucket = "bucket"
+
+func newFake(t *testing.T) *fake {
+	f := &fake{
+		t:       t,
+		objects: make(map[string]fakeObject),
+		uploads: make(map[string]*fakeUpload),
+		counts:  make(map[string]int),
+		headers: make(map[string][]http.Header),
+		bodies:  make(map[string][][]byte),
+	}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(f.Close)
+	return f
+}
+
+// open returns a Store on the fake.
+func (f *fake) open(change func(*Options)) (*Store, *object.Budget) {
+	f.t.Helper()
+	b := object.NewBudget(64 << 20)
+	o := Options{
+		Bucket: fakeBucket, Endpoint: f.URL, Profile: "minio", AccessKey: "a", SecretKey: "s", Budget: b,
+		StallTimeout: 10 * time.Second, HeaderTimeout: 10 * time.Second,
+	}
+	if change != nil {
+		change(&o)
+	}
+	s, err := New(f.t.Context(), o)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		s.Close()
+		if b.InUse() != 0 || b.Reserved() != 0 || b.Waiting() != 0 {
+			f.t.Errorf("the budget has %d bytes in use, %d reserved, %d waiting", b.InUse(), b.Reserved(), b.Waiting())
+		}
+		if len(s.active) != 0 {
+			f.t.Errorf("%d uploads are taken for active", len(s.active))
+		}
+	})
+	return s, b
+}
+
+func (f *fake) count(op string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts[op]
+}
+
+func (f *fake) pending() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.uploads)
+}
+
+func (f *fake) object(key string) (fakeObject, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o, ok := f.objects[key]
+	return o, ok
+}
+
+func (f *fake) set(key string, data []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.objects[key] = newObject(data, "")
+}
+
+func newObject(data []byte, contentType string) fakeObject {
+	sum := md5.Sum(data)
+	return fakeObject{data, `"` + hex.EncodeToString(sum[:]) + `"`, *crc(crc32.ChecksumIEEE(data)), contentType, time.Now()}
+}
+
+func operation(r *http.Request, key string) string {
+	q := r.URL.Query()
+	switch {
+	case key == "" && r.Method == "GET" && q.Has("uploads"):
+		return "list uploads"
+	case key == "" && r.Method == "HEAD":
+		return "head bucket"
+	case key == "" && r.Method == "GET":
+		return "list"
+	case q.Has("uploads"):
+		return "begin"
+	case q.Has("uploadId"):
+		return map[string]string{"PUT": "part", "POST": "complete", "DELETE": "abort", "GET": "list parts"}[r.Method]
+	case r.Header.Get("X-Amz-Copy-Source") != "":
+		return "copy"
+	}
+	return map[string]string{"PUT": "put", "GET": "get", "HEAD": "head", "DELETE": "delete"}[r.Method]
+}
+
+func refuse(w http.ResponseWriter, status int, code string) {
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>from the fake</Message><RequestId>r1</RequestId></Error>", code)
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	key, ok := strings.CutPrefix(r.URL.Path, "/"+fakeBucket)
+	key = strings.TrimPrefix(key, "/")
+	op := operation(r, key)
+	f.mu.Lock()
+	f.counts[op]++
+	n := f.counts[op]
+	f.headers[op] = append(f.headers[op], r.Header.Clone())
+	f.mu.Unlock()
+	if f.before != nil && f.before(op, n, w, r) {
+		return
+	}
+	if !ok {
+		refuse(w, 404, "NoSuchBucket")
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client has gone
+	}
+	if r.Method == "PUT" && op != "copy" {
+		if sum := r.Header.Get("X-Amz-Checksum-Crc32"); sum != "" && sum != *crc(crc32.ChecksumIEEE(body)) {
+			refuse(w, 400, "BadDigest")
+			return
+		}
+		sum := md5.Sum(body)
+		if want := r.Header.Get("Content-Md5"); want != "" && want != base64.StdEncoding.EncodeToString(sum[:]) {
+			refuse(w, 400, "BadDigest")
+			return
+		}
+	}
+	rec := httptest.NewRecorder()
+	f.mu.Lock()
+	f.bodies[op] = append(f.bodies[op], body)
+	f.serve(rec, r, op, key, body)
+	f.mu.Unlock()
+	if f.after != nil && f.after(op, n) {
+		panic(http.ErrAbortHandler) // the answer is lost
+	}
+	for k, v := range rec.Header() {
+		w.Header()[k] = v
+	}
+	w.Header().Set("Content-Length", cmp.Or(rec.Header().Get("Content-Length"), strconv.Itoa(rec.Body.Len())))
+	w.WriteHeader(rec.Code)
+	if op == "get" && f.cut > 0 && rec.Body.Len() > f.cut {
+		w.Write(rec.Body.Bytes()[:f.cut])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	w.Write(rec.Body.Bytes())
+}
+
+func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, body []byte) {
+	q := r.URL.Query()
+	old, exists := f.objects[key]
+	up := f.uploads[q.Get("uploadId")]
+	if q.Get("uploadId") != "" && (up == nil || up.key != key) {
+		refuse(w, 404, "NoSuchUpload")
+		return
+	}
+	if (op == "put" || op == "complete") && exists && r.Header.Get("If-None-Match") == "*" {
+		refuse(w, 412, "PreconditionFailed")
+		return
+	}
+	if (op == "get" || op == "head") && !exists {
+		refuse(w, 404, "NoSuchKey")
+		return
+	}
+	switch op {
+	case "head bucket":
+	case "put":
+		f.objects[key] = newObject(body, r.Header.Get("Content-Type"))
+		w.Header().Set("ETag", f.objects[key].etag)
+	case "delete":
+		delete(f.objects, key)
+		w.WriteHeader(204)
+	case "copy":
+		src, err := url.QueryUnescape(r.Header.Get("X-Amz-Copy-Source"))
+		o, ok := f.objects[strings.TrimPrefix(src, fakeBucket+"/")]
+		if err != nil || !ok {
+			refuse(w, 404, "NoSuchKey")
+			return
+		}
+		o.at = time.Now()
+		f.objects[key] = o
+		fmt.Fprintf(w, "<CopyObjectResult><ETag>%s</ETag></CopyObjectResult>", o.etag)
+	case "head", "get":
+		h := w.Header()
+		h.Set("ETag", old.etag)
+		h.Set("Last-Modified", old.at.UTC().Format(http.TimeFormat))
+		h.Set("Content-Type", old.contentType)
+		if m := r.Header.Get("If-Match"); m != "" && m != old.etag {
+			refuse(w, 412, "PreconditionFailed")
+			return
+		}
+		if r.Header.Get("X-Amz-Checksum-Mode") != "" {
+			h.Set("X-Amz-Checksum-Crc32", old.crc)
+		}
+		if op == "head" {
+			h.Set("Content-Length", strconv.Itoa(len(old.data)))
+			return
+		}
+		data := old.data
+		if rg := r.Header.Get("Range"); rg != "" {
+			var off int
+			fmt.Sscanf(rg, "bytes=%d-", &off)
+			if off >= len(data) {
+				refuse(w, 416, "InvalidRange")
+				return
+			}
+			h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, len(data)-1, len(data)))
+			data = data[off:]
+			w.WriteHeader(206)
+		}
+		w.Write(data)
+	case "list":
+		f.list(w, q)
+	case "begin":
+		f.versions++
+		id := fmt.Sprintf("upload-%d", f.versions)
+		f.uploads[id] = &fakeUpload{key: key, contentType: r.Header.Get("Content-Type"), parts: map[int]fakeObject{},
+			crc: r.Header.Get("X-Amz-Checksum-Type") == "FULL_OBJECT", at: time.Now()}
+		fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id)
+	case "part":
+		n, _ := strconv.Atoi(q.Get("partNumber"))
+		up.parts[n] = newObject(body, "")
+		w.Header().Set("ETag", up.parts[n].etag)
+	case "complete":
+		f.complete(w, r, up, q.Get("uploadId"), body)
+	case "abort":
+		delete(f.uploads, q.Get("uploadId"))
+		w.WriteHeader(204)
+	case "list parts":
+		fmt.Fprint(w, "<ListPartsResult>")
+		for n := range up.parts {
+			fmt.Fprintf(w, "<Part><PartNumber>%d</PartNumber></Part>", n)
+		}
+		fmt.Fprint(w, "</ListPartsResult>")
+	case "list uploads":
+		fmt.Fprint(w, "<ListMultipartUploadsResult>")
+		for id, u := range f.uploads {
+			if strings.HasPrefix(u.key, q.Get("prefix")) {
+				fmt.Fprintf(w, "<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>%s</Initiated></Upload>", u.key, id, u.at.UTC().Format(time.RFC3339))
+			}
+		}
+		fmt.Fprint(w, "</ListMultipartUploadsResult>")
+	default:
+		refuse(w, 405, "MethodNotAllowed")
+	}
+}
+
+func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, id string, body []byte) {
+	var in struct {
+		Part []struct {
+			PartNumber int
+			ETag       string
+		}
+	}
+	if err := xml.Unmarshal(body, &in); err != nil || len(in.Part) == 0 {
+		refuse(w, 400, "MalformedXML")
+		return
+	}
+	var data []byte
+	sums := md5.New()
+	for i, p := range in.Part {
+		o, ok := up.parts[p.PartNumber]
+		if !ok || o.etag != p.ETag {
+			refuse(w, 400, "InvalidPart")
+			return
+		}
+		if i < len(in.Part)-1 && len(o.data) < minPart {
+			refuse(w, 400, "EntityTooSmall")
+			return
+		}
+		data = append(data, o.data...)
+		raw, _ := hex.DecodeString(strings.Trim(o.etag, `"`))
+		sums.Write(raw)
+	}
+	o := newObject(data, up.contentType)
+	o.etag = fmt.Sprintf("\"%x-%d\"", sums.Sum(nil), len(in.Part))
+	if up.crc && r.Header.Get("X-Amz-Checksum-Crc32") != o.crc {
+		refuse(w, 400, "BadDigest")
+		return
+	}
+	delete(f.uploads, id)
+	f.objects[up.key] = o
+	fmt.Fprintf(w, "<CompleteMultipartUploadResult><ETag>%s</ETag></CompleteMultipartUploadResult>", o.etag)
+}
+
+func (f *fake) list(w http.ResponseWriter, q url.Values) {
+	prefix, token := q.Get("prefix"), q.Get("continuation-token")
+	most, _ := strconv.Atoi(q.Get("max-keys"))
+	keys := make([]string, 0, len(f.objects))
+	for k := range f.objects {
+		if strings.HasPrefix(k, prefix) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	enc := func(s string) string {
+		if q.Get("encoding-type") == "url" {
+			return url.QueryEscape(s)
+		}
+		var b bytes.Buffer
+		xml.EscapeText(&b, []byte(s))
+		return b.String()
+	}
+	var out strings.Builder
+	n, last := 0, ""
+	truncated := false
+	for _, k := range keys {
+		name := k
+		if i := strings.IndexByte(k[len(prefix):], '/'); i >= 0 {
+			name = k[:len(prefix)+i+1]
+		}
+		if name <= token || name == last {
+			continue
+		}
+		if n == most {
+			truncated = true
+			break
+		}
+		n++
+		last = name
+		if name != k || strings.HasSuffix(name, "/") && name != prefix {
+			fmt.Fprintf(&out, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", enc(name))
+			continue
+		}
+		o := f.objects[k]
+		fmt.Fprintf(&out, "<Contents><Key>%s</Key><Size>%d</Size><LastModified>%s</LastModified><ETag>%s</ETag></Contents>",
+			enc(k), len(o.data), o.at.UTC().Format("2006-01-02T15:04:05.000Z"), strings.ReplaceAll(o.etag, `"`, "&quot;"))
+	}
+	fmt.Fprint(w, "<ListBucketResult>")
+	if q.Get("encoding-type") == "url" {
+		fmt.Fprint(w, "<EncodingType>url</EncodingType>")
+	}
+	fmt.Fprintf(w, "<IsTruncated>%v</IsTruncated>%s", truncated, out.String())
+	if truncated {
+		var b bytes.Buffer
+		xml.EscapeText(&b, []byte(last))
+		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", b.String())
+	}
+	fmt.Fprint(w, "</ListBucketResult>")
+}

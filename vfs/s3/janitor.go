@@ -1,0 +1,53 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// AbortStale aborts multipart uploads that a crash has left: those with keys
+// that begin with prefix, begun more than olderThan ago, and not under way in this process. It returns
+// how many it has aborted, and goes on after one that cannot be.
+//
+// An upload in a bucket does not say who began it. So "ours" means: below the
+// prefix of the back end, and old. Where others upload to the same prefix, or
+// other replicas of this program do, olderThan has to be longer than their longest upload. A lifecycle
+// rule of the bucket (AbortIncompleteMultipartUpload) does the same without
+// this program and is worth having besides.
+func (s *Store) AbortStale(ctx context.Context, prefix string, olderThan time.Duration) (int, error) {
+	before := time.Now().Add(-olderThan)
+	n := 0
+	var errs []error
+	in := &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix}
+	for {
+		out, err := s.client.ListMultipartUploads(ctx, in)
+		if err != nil {
+			return n, errors.Join(append(errs, translate(ctx, "list uploads", prefix, err))...)
+		}
+		for _, u := range out.Uploads {
+			id := aws.ToString(u.UploadId)
+			s.mu.Lock()
+			_, active := s.active[id]
+			s.mu.Unlock()
+			if active || u.Initiated == nil || u.Initiated.After(before) {
+				continue
+			}
+			if err := s.abort(ctx, aws.ToString(u.Key), id); err != nil {
+				if errs = append(errs, err); len(errs) == 10 { // it will not get better
+					return n, errors.Join(errs...)
+				}
+				continue
+			}
+			n++
+		}
+		if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextKeyMarker) == aws.ToString(in.KeyMarker) &&
+			aws.ToString(out.NextUploadIdMarker) == aws.ToString(in.UploadIdMarker) {
+			return n, errors.Join(errs...)
+		}
+		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
+	}
+}

@@ -1,0 +1,34 @@
+package s3
+
+import (
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+)
+
+const (
+	maxAttempts = 8
+	maxBackoff  = 5 * time.Second
+)
+
+// newRetryer returns the rules for trying again. With the default ones (3
+// attempts, and a quota of retries shared by all requests) four seconds of
+// "503 SlowDown" end hundreds of uploads.
+func newRetryer() aws.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.MaxBackoff = maxBackoff
+		o.RateLimiter = ratelimit.None
+		o.Retryables = append(o.Retryables,
+			retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{408: {}, 429: {}}},
+			retry.RetryableErrorCode{Codes: map[string]struct{}{
+				// The bytes were damaged on the way: they are sent again from memory.
+				"BadDigest": {}, "XAmzContentChecksumMismatch": {},
+				// Somebody else writes the same key in this moment.
+				"ConditionalRequestConflict": {}, "OperationAborted": {},
+			}},
+		)
+	})
+}

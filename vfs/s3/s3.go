@@ -1,0 +1,204 @@
+package s3
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+)
+
+// minPart is the least size of a part but for the last, in bytes; maxParts how
+// many an object can have; maxCopy the largest object that one request can copy.
+const (
+	minPart  = 5 << 20
+	maxParts = 10000
+	maxCopy  = 5 << 30
+)
+
+// Options say where a bucket is and how to speak to its server.
+type Options struct {
+	Bucket string // required
+	Region string // default: what the environment says, then us-east-1 for an Endpoint
+	// Endpoint is the URL of the server; empty for Amazon S3.
+	Endpoint string
+	// PathStyle puts the bucket into the path of a request's URL. It is on for servers
+	// that are addressed by an IP address, and for the profiles that need it.
+	PathStyle bool
+	// Profile names the kind of server: aws, minio, versitygw, ceph, or generic for one
+	// of which nothing is known. Default: aws without an Endpoint, else generic.
+	Profile string
+
+	// AccessKey, SecretKey and SessionToken are used if there is an AccessKey. Without,
+	// credentials come from where the SDK looks for them: environment,
+	// files, a service account's web identity, the instance.
+	AccessKey, SecretKey, SessionToken string
+
+	// Budget is the memory of all uploads; required.
+	Budget *object.Budget
+	// MaxPartSize bounds the growth of parts, in bytes, and so the largest object:
+	// at most 10,000 parts. Default 64 MiB, for objects of 0.42 TiB.
+	MaxPartSize int64
+	// Parallel is how many parts of an upload are sent at once. Default 2.
+	Parallel int
+
+	// RootCAs are trusted for the server's certificate; nil for the system's.
+	RootCAs *x509.CertPool
+	// RoundTripper wraps the transport, to measure or log each attempt of each
+	// request; see [Operation]. Nil for none.
+	RoundTripper func(http.RoundTripper) http.RoundTripper
+	// StallTimeout is how long a connection may neither take nor give a byte of a
+	// body. Default 60 s.
+	StallTimeout time.Duration
+	// HeaderTimeout is how long a server may take to answer once it has the
+	// request. Default 2 minutes.
+	HeaderTimeout time.Duration
+}
+
+// Store is a bucket. It is used by many goroutines at once, and one serves the
+// whole process.
+type Store struct {
+	client  *s3.Client
+	bucket  string
+	o       Options
+	profile profile
+	http    *http.Transport
+
+	// tested is set after the first body that the server took: from then on
+	// bodies are sent without asking first.
+	tested atomic.Bool
+
+	mu     sync.Mutex
+	active map[string]struct{} // ids of the multipart uploads of this process
+}
+
+var _ object.Store = (*Store)(nil)
+
+// New returns the Store for a bucket. It reads credentials but sends nothing to
+// the bucket: see [Store.Check].
+func New(ctx context.Context, o Options) (*Store, error) {
+	if o.Bucket == "" {
+		return nil, errors.New("s3: no bucket")
+	}
+	if o.Budget == nil {
+		return nil, errors.New("s3: no upload budget")
+	}
+	if err := o.Budget.Fits(minPart); err != nil {
+		return nil, fmt.Errorf("s3: %w", err)
+	}
+	p, err := profileOf(o.Profile, o.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxPartSize <= 0 {
+		o.MaxPartSize = 64 << 20
+	}
+	if o.MaxPartSize < minPart || o.MaxPartSize > maxCopy {
+		return nil, fmt.Errorf("s3: a largest part of %d bytes: want 5 MiB to 5 GiB", o.MaxPartSize)
+	}
+	if o.StallTimeout <= 0 {
+		o.StallTimeout = time.Minute
+	}
+	if o.HeaderTimeout <= 0 {
+		o.HeaderTimeout = 2 * time.Minute
+	}
+	if o.Endpoint != "" {
+		u, err := url.Parse(o.Endpoint)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("s3: endpoint %q: want http://host or https://host", o.Endpoint)
+		}
+		if net.ParseIP(u.Hostname()) != nil {
+			p.pathStyle = true
+		}
+	}
+	cfg, err := awsConfig(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("s3: credentials and region: %w", err)
+	}
+	s := &Store{bucket: o.Bucket, o: o, profile: p, active: make(map[string]struct{})}
+	var rt http.RoundTripper
+	s.http, rt = newTransport(o)
+	if o.RoundTripper != nil {
+		rt = o.RoundTripper(rt)
+	}
+	s.client = s3.NewFromConfig(cfg, func(so *s3.Options) {
+		if o.Endpoint != "" {
+			so.BaseEndpoint = aws.String(o.Endpoint)
+		}
+		so.UsePathStyle = o.PathStyle || p.pathStyle
+		so.HTTPClient = &http.Client{
+			Transport:     rt,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		so.Retryer = newRetryer()
+		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
+	return s, nil
+}
+
+func awsConfig(ctx context.Context, o Options) (aws.Config, error) {
+	region := o.Region
+	if o.AccessKey != "" {
+		if region == "" {
+			region = "us-east-1"
+		}
+		return aws.Config{
+			Region:      region,
+			Credentials: credentials.NewStaticCredentialsProvider(o.AccessKey, o.SecretKey, o.SessionToken),
+		}, nil
+	}
+	var opts []func(*config.LoadOptions) error
+	if region != "" {
+		opts = append(opts, config.WithRegion(region))
+	} else if o.Endpoint != "" {
+		opts = append(opts, config.WithDefaultRegion("us-east-1"))
+	}
+	// A token that is about to expire must not do so in the middle of an upload.
+	opts = append(opts, config.WithCredentialsCacheOptions(func(c *aws.CredentialsCacheOptions) {
+		c.ExpiryWindow = 5 * time.Minute
+	}))
+	cfg, err := config.LoadDefaultConfig(ctx, opts...)
+	if err == nil && cfg.Region == "" {
+		err = errors.New("no region is configured")
+	}
+	return cfg, err
+}
+
+// Close closes the idle connections. Requests under way go on.
+func (s *Store) Close() error {
+	s.http.CloseIdleConnections()
+	return nil
+}
+
+// Check asks whether the bucket is there and may be used. A bucket that does
+// not exist gives ErrNoSuchBucket; everything else may be different a minute later, or for
+// other requests than this one: it is worth a warning, not a refusal to start.
+func (s *Store) Check(ctx context.Context) error {
+	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket}, func(o *s3.Options) {
+		o.RetryMaxAttempts = 2 // who asks wants an answer soon, and asks again
+	})
+	err = translate(ctx, "head bucket", s.bucket, err)
+	if errors.Is(err, fs.ErrNotExist) { // the answer to a HEAD has no code
+		err = fmt.Errorf("%w: %w", ErrNoSuchBucket, err)
+	}
+	return err
+}
+
+// Operation returns the name of the S3 operation ("PutObject") that a request
+// belongs to, for use in [Options.RoundTripper].
+func Operation(r *http.Request) string { return awsmiddleware.GetOperationName(r.Context()) }

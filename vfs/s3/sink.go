@@ -1,0 +1,306 @@
+package s3
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+)
+
+// abortRounds is how often an upload is aborted until no part is left: a part
+// that was under way may land after the first time (API reference, AbortMultipartUpload).
+const abortRounds = 3
+
+// Put implements object.Store. A file within the first part is one PutObject,
+// sent when it is complete: a client's cut never reaches the server.
+func (s *Store) Put(ctx context.Context, key string, o object.PutOptions) (object.Upload, error) {
+	return object.NewUpload(ctx, s.o.Budget, &sink{s: s, key: key, o: o}, object.UploadOptions{
+		FirstPart: minPart,
+		PartSize:  object.Growth(s.o.MaxPartSize),
+		Parallel:  s.o.Parallel,
+		MaxParts:  maxParts,
+	}), nil
+}
+
+// sink is one upload.
+type sink struct {
+	s   *Store
+	key string
+	o   object.PutOptions
+	id  string // of the multipart upload
+
+	mu    sync.Mutex
+	parts []part // part n at n-1
+}
+
+type part struct {
+	etag string
+	sum  uint32
+	size int64
+}
+
+// body are the options for a request with a body: it is not signed, as the checksum protects
+// it and a second pass over all bytes would be needed. After the first success nobody asks the
+// server first whether it will take one.
+func (s *Store) body(o *s3.Options) {
+	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+	if s.tested.Load() {
+		o.ContinueHeaderThresholdBytes = -1
+	}
+}
+
+// crc returns a checksum as headers have it.
+func crc(sum uint32) *string {
+	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
+}
+
+// digest returns the checksum headers of a body: CRC32, or MD5 where the server
+// knows no other, and then also the ETag that an object of that body has.
+func (s *Store) digest(body object.Body) (crc32, contentMD5 *string, etag string, err error) {
+	if s.profile.crc32 {
+		return crc(body.Sum32()), nil, "", nil
+	}
+	h := md5.New()
+	if _, err := body.WriteTo(h); err != nil {
+		return nil, nil, "", err
+	}
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return nil, nil, "", err
+	}
+	sum := h.Sum(nil)
+	return nil, aws.String(base64.StdEncoding.EncodeToString(sum)), fmt.Sprintf("\"%x\"", sum), nil
+}
+
+func (k *sink) contentType() *string {
+	if k.o.ContentType == "" {
+		return nil
+	}
+	return &k.o.ContentType
+}
+
+func (k *sink) ifNoneMatch() *string {
+	if !k.o.IfAbsent {
+		return nil
+	}
+	return aws.String("*")
+}
+
+// fail translates an error. A condition that does not hold can only be IfAbsent.
+func (k *sink) fail(ctx context.Context, op string, err error) error {
+	err = translate(ctx, op, k.key, err)
+	if k.o.IfAbsent && code(err) == "PreconditionFailed" {
+		return fmt.Errorf("%w: %w", fs.ErrExist, err)
+	}
+	return err
+}
+
+// Single implements object.Sink: PutObject.
+func (k *sink) Single(ctx context.Context, body object.Body) error {
+	sum, md5, etag, err := k.s.digest(body)
+	if err != nil {
+		return translate(ctx, "put", k.key, err)
+	}
+	ctx, attempts := countAttempts(ctx)
+	_, err = k.s.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:        &k.s.bucket,
+		Key:           &k.key,
+		Body:          body,
+		ContentLength: aws.Int64(body.Size()),
+		ContentType:   k.contentType(),
+		ChecksumCRC32: sum,
+		ContentMD5:    md5,
+		IfNoneMatch:   k.ifNoneMatch(),
+	}, k.s.body)
+	if err == nil {
+		k.s.tested.Store(true)
+		return nil
+	}
+	err = k.fail(ctx, "put", err)
+	// Did we refuse ourselves? The answer to an earlier attempt may have been lost.
+	if errors.Is(err, fs.ErrExist) && attempts.Load() > 1 && k.same(ctx, body.Size(), body.Sum32(), etag) {
+		return nil
+	}
+	return err
+}
+
+// Begin implements object.Sink: CreateMultipartUpload.
+func (k *sink) Begin(ctx context.Context) error {
+	in := &s3.CreateMultipartUploadInput{Bucket: &k.s.bucket, Key: &k.key, ContentType: k.contentType()}
+	if k.s.profile.crc32 {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
+		in.ChecksumType = types.ChecksumTypeFullObject
+	}
+	out, err := k.s.client.CreateMultipartUpload(ctx, in)
+	if err != nil {
+		return k.fail(ctx, "begin upload", err)
+	}
+	k.id = aws.ToString(out.UploadId)
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	k.s.active[k.id] = struct{}{}
+	return nil
+}
+
+// over says that the upload is no longer one of this process.
+func (k *sink) over() {
+	k.s.mu.Lock()
+	defer k.s.mu.Unlock()
+	delete(k.s.active, k.id)
+}
+
+// Part implements object.Sink: UploadPart.
+func (k *sink) Part(ctx context.Context, n int, body object.Body) error {
+	sum, md5, _, err := k.s.digest(body)
+	if err != nil {
+		return translate(ctx, "upload part", k.key, err)
+	}
+	out, err := k.s.client.UploadPart(ctx, &s3.UploadPartInput{
+		Bucket:        &k.s.bucket,
+		Key:           &k.key,
+		UploadId:      &k.id,
+		PartNumber:    aws.Int32(int32(n)),
+		Body:          body,
+		ContentLength: aws.Int64(body.Size()),
+		ChecksumCRC32: sum,
+		ContentMD5:    md5,
+	}, k.s.body)
+	if err != nil {
+		return k.fail(ctx, "upload part", err)
+	}
+	k.s.tested.Store(true)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for len(k.parts) < n {
+		k.parts = append(k.parts, part{})
+	}
+	k.parts[n-1] = part{aws.ToString(out.ETag), body.Sum32(), body.Size()}
+	return nil
+}
+
+// Complete implements object.Sink: CompleteMultipartUpload, with the checksum of
+// the whole object. When the answer was lost, the object itself is asked.
+func (k *sink) Complete(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var sum uint32
+	var size int64
+	list := make([]types.CompletedPart, len(k.parts))
+	for i, p := range k.parts {
+		sum = combine(sum, p.sum, p.size)
+		size += p.size
+		list[i] = types.CompletedPart{ETag: aws.String(p.etag), PartNumber: aws.Int32(int32(i + 1))}
+		if k.s.profile.crc32 {
+			list[i].ChecksumCRC32 = crc(p.sum)
+		}
+	}
+	in := &s3.CompleteMultipartUploadInput{
+		Bucket:          &k.s.bucket,
+		Key:             &k.key,
+		UploadId:        &k.id,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: list},
+		IfNoneMatch:     k.ifNoneMatch(),
+	}
+	if k.s.profile.crc32 {
+		in.ChecksumCRC32 = crc(sum)
+		in.ChecksumType = types.ChecksumTypeFullObject
+		in.MpuObjectSize = &size
+	}
+	ctx, attempts := countAttempts(ctx)
+	_, err := k.s.client.CompleteMultipartUpload(ctx, in)
+	if err != nil {
+		err = k.fail(ctx, "complete upload", err)
+		lost := attempts.Load() > 1 && errors.Is(err, fs.ErrExist) ||
+			errors.Is(err, errNoSuchUpload) || errors.Is(err, vfs.ErrUnavailable)
+		if !lost || !k.same(ctx, size, sum, k.etag()) {
+			if errors.Is(err, errNoSuchUpload) {
+				err = fmt.Errorf("%w: %w", vfs.ErrUnavailable, err)
+			}
+			return err
+		}
+	}
+	k.over()
+	return nil
+}
+
+// same reports whether the object has the content of this upload: its size and,
+// where the server tells it, its CRC32; else its ETag, where we know what it has to be. The old
+// object of that name can only be taken for the new one if it is equal.
+func (k *sink) same(ctx context.Context, size int64, sum uint32, etag string) bool {
+	out, err := k.s.client.HeadObject(ctx, &s3.HeadObjectInput{
+		Bucket:       &k.s.bucket,
+		Key:          &k.key,
+		ChecksumMode: types.ChecksumModeEnabled,
+	})
+	if err != nil || aws.ToInt64(out.ContentLength) != size {
+		return false
+	}
+	if out.ChecksumCRC32 != nil && out.ChecksumType != types.ChecksumTypeComposite {
+		return *out.ChecksumCRC32 == *crc(sum)
+	}
+	return etag != "" && aws.ToString(out.ETag) == etag
+}
+
+// etag returns the ETag that most servers give to an object of these parts: the
+// MD5 of their MD5s. It is empty where the parts' ETags are something else.
+func (k *sink) etag() string {
+	h := md5.New()
+	for _, p := range k.parts {
+		sum, err := hex.DecodeString(strings.Trim(p.etag, "\""))
+		if err != nil || len(sum) != md5.Size {
+			return ""
+		}
+		h.Write(sum)
+	}
+	return fmt.Sprintf("\"%x-%d\"", h.Sum(nil), len(k.parts))
+}
+
+// Abort implements object.Sink: AbortMultipartUpload until no part is left.
+func (k *sink) Abort(ctx context.Context) error {
+	defer k.over()
+	if k.id == "" {
+		return nil // Begin has failed: there is nothing that we could name
+	}
+	return k.s.abort(ctx, k.key, k.id)
+}
+
+func (s *Store) abort(ctx context.Context, key, id string) error {
+	for range abortRounds {
+		_, err := s.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: &key, UploadId: &id})
+		if err = translate(ctx, "abort upload", key, err); gone(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		left, err := s.client.ListParts(ctx, &s3.ListPartsInput{Bucket: &s.bucket, Key: &key, UploadId: &id, MaxParts: aws.Int32(1)})
+		if err = translate(ctx, "list parts", key, err); gone(err) {
+			return nil
+		} else if err != nil {
+			if errors.Is(err, fs.ErrPermission) {
+				return nil // aborted; we may not look
+			}
+			return err
+		}
+		if len(left.Parts) == 0 {
+			return nil
+		}
+	}
+	return &storeError{"abort upload", key, vfs.ErrBusy, errors.New("parts keep arriving")}
+}
+
+// gone reports whether the upload does not exist any more.
+func gone(err error) bool { return errors.Is(err, errNoSuchUpload) || errors.Is(err, fs.ErrNotExist) }
