@@ -35,7 +35,7 @@ func (g localGateway) Start(ctx context.Context, dir string) (*target, error) {
 // s3Gateway is the product before a bucket.
 type s3Gateway struct{ bin string }
 
-func (s3Gateway) Name() string { return "ftp-gateway (S3)" }
+func (s3Gateway) Name() string { return "ftp-gateway-s3" }
 func (s3Gateway) Kind() string { return onS3 }
 
 func (g s3Gateway) Start(ctx context.Context, dir string) (*target, error) {

@@ -28,7 +28,7 @@ const partsAtOnce = 2
 // It sends what the gateway sends: a CRC32 that the store checks and no SHA-256 of the body.
 type sdkAlone struct{}
 
-func (sdkAlone) Name() string { return "SDK alone" }
+func (sdkAlone) Name() string { return "sdk-alone" }
 func (sdkAlone) Kind() string { return onS3 }
 
 func (sdkAlone) Start(ctx context.Context, dir string) (*target, error) {
