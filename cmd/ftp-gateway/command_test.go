@@ -15,12 +15,14 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/textproto"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -444,4 +446,62 @@ func selfSigned(t *testing.T, serial int64) []byte {
 		t.Fatal(err)
 	}
 	return append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: kb})...)
+}
+
+// Of what a store can say at the start, only that there is no such bucket refuses it.
+func TestStoresAtTheStart(t *testing.T) {
+	type reply struct {
+		code int
+		body string
+	}
+	var says atomic.Pointer[reply]
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := says.Load()
+		w.WriteHeader(now.code)
+		if r.Method != http.MethodHead {
+			io.WriteString(w, now.body)
+		}
+	}))
+	defer store.Close()
+	doc := func(backend string) string {
+		return write(t, "ftp-gateway.yaml", `
+listeners: [{address: "127.0.0.1:0"}]
+metrics: {address: "127.0.0.1:0"}
+anonymous: {home: "cams:/"}
+backends:
+  cams:
+    `+backend+`
+    bucket: pictures
+    endpoint: `+store.URL+"\n")
+	}
+	const gcs = `{"error":{"code":%d,"message":"x","errors":[{"reason":"notFound","message":"The specified bucket does not exist."}]}}`
+	files := map[string]string{
+		"s3":  doc("type: s3\n    access_key: a\n    secret_key: b\n    path_style: true"),
+		"gcs": doc("type: gcs\n    anonymous: true"),
+	}
+	says.Store(&reply{404, fmt.Sprintf(gcs, 404)})
+	for kind, file := range files {
+		rc, _, errs := call(t, "", nil, "serve", "--config", file)
+		line := map[string]int{"s3": 11, "gcs": 9}[kind]
+		want := fmt.Sprintf("%s:%d: backends.cams.bucket: there is no %s bucket pictures (hint: create it", file, line, kind)
+		if rc != exitRefused || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d, errors %q; want exit 1 and %q", kind, rc, errs, want)
+		}
+	}
+	says.Store(&reply{403, strings.ReplaceAll(fmt.Sprintf(gcs, 403), "notFound", "forbidden")})
+	for kind, file := range files {
+		d := start(t, nil, "serve", "--config", file)
+		d.wait("level=WARN msg=.*may not be looked at.* backend=cams")
+		probes := "http://" + d.wait(`msg=metrics address=(\S+)`)[1]
+		d.wait("msg=started")
+		if got := fetch(t, probes+"/readyz"); got != "ok\ndegraded: backend cams\n" {
+			t.Errorf("%s: /readyz %q", kind, got)
+		}
+		if text := fetch(t, probes+"/metrics"); !strings.Contains(text, `ftp_gateway_store_requests_total{backend="cams",operation="`+map[string]string{"s3": "HeadBucket", "gcs": "list"}[kind]+`",result="denied"}`) {
+			t.Errorf("%s: no count of the refused requests in the metrics", kind)
+		}
+		if rc := d.end(syscall.SIGTERM); rc != exitOK {
+			t.Errorf("%s: exit %d", kind, rc)
+		}
+	}
 }
