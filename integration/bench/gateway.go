@@ -43,7 +43,7 @@ func (g s3Gateway) Start(ctx context.Context, dir string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	back := fmt.Sprintf("{type: s3, bucket: %s, region: %s, endpoint: %q, path_style: true}", bucket, servers.S3Region, store.URL())
+	back := fmt.Sprintf("{type: s3, bucket: %s, region: %s, endpoint: %q, path_style: true, profile: versitygw}", bucket, servers.S3Region, store.URL())
 	p, err := startGateway(ctx, g.bin, dir, back, servers.Environment(""))
 	if err != nil {
 		store.Kill()
