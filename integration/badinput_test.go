@@ -29,34 +29,40 @@ func TestBadInput(t *testing.T) {
 			type step struct {
 				name, line string
 				want       []int
+				passive    bool // promise a data connection first
 			}
 			steps := []step{
-				{"unknown command", "FROB x", []int{500, 502}},
-				{"unknown command, unprintable", "\x01\x02\x03", []int{500, 502}},
-				{"empty line", "", []int{500}},
-				{"no argument", "RETR", []int{501}},
-				{"bad type", "TYPE X", []int{501, 504}},
-				{"bad PORT", "PORT 1,2,3", []int{501}},
-				{"bad PORT, numbers", "PORT 1,2,3,4,999,1", []int{501}},
-				{"bad EPRT", "EPRT |9|::|0|", []int{501, 522}},
-				{"bad REST", "REST -1", []int{501}},
-				{"huge REST", "REST 99999999999999999999999", []int{501}},
-				{"RNTO without RNFR", "RNTO b", []int{503}},
-				{"PBSZ without AUTH", "PBSZ 0", []int{503}},
-				{"over-long line", "STOR " + strings.Repeat("a", 100_000), []int{500}},
-				{"over-long garbage", strings.Repeat("\xff", 1<<20), []int{500}},
-				{"name with NUL", "STOR a\x00b", badName},
-				{"name with NUL, DELE", "DELE a\x00b", badName},
-				{"name with CR", "MKD a\rb", badName},
-				{"name with NUL, RNFR", "RNFR a\x00b", badName},
+				{"unknown command", "FROB x", []int{500, 502}, false},
+				{"unknown command, unprintable", "\x01\x02\x03", []int{500, 502}, false},
+				{"empty line", "", []int{500}, false},
+				{"no argument", "RETR", []int{501}, false},
+				{"bad type", "TYPE X", []int{501, 504}, false},
+				{"bad PORT", "PORT 1,2,3", []int{501}, false},
+				{"bad PORT, numbers", "PORT 1,2,3,4,999,1", []int{501}, false},
+				{"bad EPRT", "EPRT |9|::|0|", []int{501, 522}, false},
+				{"bad REST", "REST -1", []int{501}, false},
+				{"huge REST", "REST 99999999999999999999999", []int{501}, false},
+				{"RNTO without RNFR", "RNTO b", []int{503}, false},
+				{"PBSZ without AUTH", "PBSZ 0", []int{503}, false},
+				{"over-long line", "STOR " + strings.Repeat("a", 100_000), []int{500}, false},
+				{"over-long garbage", strings.Repeat("\xff", 1<<20), []int{500}, false},
+				{"name with NUL", "STOR a\x00b", badName, false},
+				{"name with NUL, DELE", "DELE a\x00b", badName, false},
+				{"name with CR", "MKD a\rb", badName, false},
+				{"name with NUL, RNFR", "RNFR a\x00b", badName, false},
 			}
 			if kind != localKind {
 				steps = append(steps,
-					step{"invalid UTF-8, STOR", "STOR caf\xe9.jpg", []int{553}},
-					step{"invalid UTF-8, MKD", "MKD caf\xe9", []int{553}})
+					step{"invalid UTF-8, STOR", "STOR caf\xe9.jpg", []int{553}, true},
+					step{"invalid UTF-8, MKD", "MKD caf\xe9", []int{553}, false})
 			}
 			for _, s := range steps {
 				t.Run(s.name, func(t *testing.T) {
+					if s.passive {
+						if _, err := c.Expect(229, "EPSV"); err != nil {
+							t.Fatal(err)
+						}
+					}
 					r, err := c.Cmd(s.line)
 					if err != nil || !slices.Contains(s.want, r.Code) {
 						t.Fatalf("%.40q: %q, %v; want one of %v", s.line, r.Text, err, s.want)

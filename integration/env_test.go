@@ -130,7 +130,7 @@ func (g *gateway) secure(tls bool) clients.Target {
 func newGateway(t *testing.T, w *world, extra ...string) *gateway {
 	t.Helper()
 	g := prepareGateway(t, w, extra...)
-	g.start(t)
+	g.start(t, t)
 	return g
 }
 
@@ -168,8 +168,9 @@ func prepareGateway(t *testing.T, w *world, extra ...string) *gateway {
 	return g
 }
 
-// start starts the gateway, again perhaps.
-func (g *gateway) start(t *testing.T) {
+// start starts the gateway, again perhaps. It runs until the end of owner, which
+// is t or the test above it.
+func (g *gateway) start(t, owner *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -177,7 +178,7 @@ func (g *gateway) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watch(t, p.Process)
+	watch(owner, p.Process)
 	g.Gateway = p
 }
 

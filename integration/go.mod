@@ -12,6 +12,8 @@ require (
 	github.com/aws/aws-sdk-go-v2 v1.47.7
 	github.com/aws/aws-sdk-go-v2/credentials v1.20.15
 	github.com/aws/aws-sdk-go-v2/service/s3 v1.114.8
+	github.com/ftp-gateway/ftp-gateway v0.0.0-00010101000000-000000000000
+	github.com/spf13/afero v1.15.0
 	go.yaml.in/yaml/v3 v3.0.6
 	google.golang.org/api v0.307.0
 )

@@ -26,7 +26,7 @@ func TestKernelMovesTheBytes(t *testing.T) {
 	trace := filepath.Join(g.options.Dir, "trace")
 	// -D leaves the process itself our child, so that it is the one that gets the signals.
 	g.options.Wrap = []string{strace, "-D", "-f", "-qq", "-s", "0", "-o", trace, "-e", "trace=sendfile,splice,read,write,pread64,pwrite64,readv,writev"}
-	g.start(t)
+	g.start(t, t)
 	c := g.login(t, false)
 	got, err := c.Retrieve(t.Context(), "big.bin")
 	if err != nil || len(got) != size {

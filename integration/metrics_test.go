@@ -48,9 +48,9 @@ func TestMetricsAndProbes(t *testing.T) {
 		{"ftp_gateway_commands_total", []string{`"PASS"`, `"530"`}, 1},
 		{"ftp_gateway_transfers_total", []string{`"done"`}, 2},
 		{"ftp_gateway_transfer_bytes_total", nil, 2 * 12345},
-		{"ftp_gateway_transfer_seconds_count", nil, 2},
+		{"ftp_gateway_transfer_duration_seconds_count", nil, 2},
 		{"ftp_gateway_store_requests_total", nil, 2},
-		{"ftp_gateway_store_request_seconds_count", nil, 2},
+		{"ftp_gateway_store_request_duration_seconds_count", nil, 2},
 		{"ftp_gateway_build_info", nil, 1},
 	} {
 		eventually(t, want.name+strings.Join(want.labels, ","), func(ctx context.Context) (bool, error) {

@@ -28,6 +28,7 @@ var errNoPort = errors.New("no passive port free")
 type passivePool struct {
 	ports     PortRange
 	exclusive bool
+	foreign   bool // data connections may come from anywhere
 	listen    func(ctx context.Context, network, address string) (net.Listener, error)
 	log       *slog.Logger
 
@@ -46,9 +47,9 @@ type passiveKey struct {
 	from netip.Addr
 }
 
-func newPassivePool(r PortRange, exclusive bool, listen func(context.Context, string, string) (net.Listener, error), log *slog.Logger) *passivePool {
+func newPassivePool(r PortRange, exclusive, foreign bool, listen func(context.Context, string, string) (net.Listener, error), log *slog.Logger) *passivePool {
 	return &passivePool{
-		ports: r, exclusive: exclusive, listen: listen, log: log,
+		ports: r, exclusive: exclusive || foreign, foreign: foreign, listen: listen, log: log,
 		bound: make(map[uint16]net.Listener), waiting: make(map[passiveKey]*passivePromise),
 		resting: make(map[passiveKey]time.Time), freed: make(chan struct{}),
 	}
@@ -59,7 +60,10 @@ func newPassivePool(r PortRange, exclusive bool, listen func(context.Context, st
 func (p *passivePool) promise(ctx context.Context, from, local netip.Addr, old promise) (*passivePromise, error) {
 	if p.ports == (PortRange{}) || p.exclusive {
 		old.release()
-		return p.own(ctx, local)
+		if p.foreign {
+			from = netip.Addr{}
+		}
+		return p.own(ctx, from, local)
 	}
 	if o, ok := old.(*passivePromise); ok && o.pool == p && o.renew() {
 		return o, nil
@@ -86,7 +90,7 @@ func (p *passivePool) promise(ctx context.Context, from, local netip.Addr, old p
 }
 
 // own listens on a port for one promise alone.
-func (p *passivePool) own(ctx context.Context, local netip.Addr) (*passivePromise, error) {
+func (p *passivePool) own(ctx context.Context, from, local netip.Addr) (*passivePromise, error) {
 	host := local.String()
 	if !local.IsValid() {
 		host = ""
@@ -102,7 +106,7 @@ func (p *passivePool) own(ctx context.Context, local netip.Addr) (*passivePromis
 		port := first + (start+i)%n
 		var l net.Listener
 		if l, err = p.listen(ctx, "tcp", net.JoinHostPort(host, fmt.Sprint(port))); err == nil {
-			pr := &passivePromise{port: addrPort(l.Addr()).Port(), got: make(chan net.Conn, 1), own: l}
+			pr := &passivePromise{port: addrPort(l.Addr()).Port(), got: make(chan net.Conn, 1), own: l, from: from}
 			go pr.acceptOwn() // ends when the promise is released
 			return pr, nil
 		}
@@ -236,15 +240,20 @@ type passivePromise struct {
 	port uint16
 	got  chan net.Conn // one place
 	own  net.Listener
+	from netip.Addr // with own: whose connections are taken; invalid for anybody's
 }
 
-// acceptOwn takes connections until the promise is released. The address is checked by
-// whoever takes the connection; only the first is kept.
+// acceptOwn takes connections until the promise is released. Only the first of the
+// right address is kept.
 func (pr *passivePromise) acceptOwn() {
 	for {
 		c, err := pr.own.Accept()
 		if err != nil {
 			return
+		}
+		if pr.from.IsValid() && addrPort(c.RemoteAddr()).Addr() != pr.from {
+			refuse(c)
+			continue
 		}
 		select {
 		case pr.got <- c:

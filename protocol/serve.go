@@ -41,7 +41,7 @@ func (s *Server) init() {
 		s.perIP = make(map[netip.Addr]int)
 		s.idle = sync.NewCond(&s.mu)
 		s.baseTLS = s.makeBaseTLS()
-		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive || s.PermitForeignAddresses, s.listenData, s.log)
+		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
 	})
 }
 

@@ -106,6 +106,10 @@ func (s *session) loop() {
 				return
 			}
 			if s.lost {
+				// What else was sent ahead may rest on a transfer that has failed.
+				if s.quitting {
+					s.cmdQUIT("")
+				}
 				return
 			}
 			if len(s.queued) > 0 {

@@ -179,7 +179,7 @@ var errNotResumed = errors.New("TLS session of the control connection was not re
 // secure puts TLS over a data connection, the server being TLS's server also in
 // active mode (RFC 4217 section 7).
 func (s *session) secure(ctx context.Context, raw *rawData, upload bool) (*tlsData, error) {
-	d := &tlsData{Conn: tls.Server(raw, s.dataTLS(upload)), raw: raw}
+	d := &tlsData{Conn: tls.Server(raw, s.dataTLS(upload)), raw: raw, sloppy: s.srv.AcceptNoCloseNotify}
 	if err := d.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
@@ -194,6 +194,8 @@ func (s *session) secure(ctx context.Context, raw *rawData, upload bool) (*tlsDa
 type tlsData struct {
 	*tls.Conn
 	raw *rawData
+	// sloppy takes an end without close_notify for one, if it does not fall into a record.
+	sloppy bool
 }
 
 // Read returns errNoClose instead of io.EOF where the peer ended the TCP
@@ -201,6 +203,9 @@ type tlsData struct {
 // the end of the raw connection has not been seen then.
 func (d *tlsData) Read(b []byte) (int, error) {
 	n, err := d.Conn.Read(b)
+	if err == io.EOF && d.sloppy {
+		return n, err
+	}
 	if d.raw.eof.Load() && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)) {
 		err = errNoClose
 	}

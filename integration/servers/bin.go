@@ -15,14 +15,12 @@ func Root() (string, error) {
 		return "", err
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "cmd", "ftp-gateway")); err == nil {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				return dir, nil
-			}
+		if _, err := os.Stat(filepath.Join(dir, "integration", "go.mod")); err == nil {
+			return dir, nil
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
-			return "", fmt.Errorf("no folder above the working directory holds go.mod and cmd/ftp-gateway")
+			return "", fmt.Errorf("no folder above the working directory holds integration/go.mod")
 		}
 		dir = up
 	}

@@ -68,3 +68,17 @@ func (g *GCS) Names(ctx context.Context, prefix string) ([]string, error) {
 
 // Uploads implements Store; GCS has no request for it.
 func (g *GCS) Uploads(context.Context) ([]string, error) { return nil, nil }
+
+// Empty implements Emptier.
+func (g *GCS) Empty(ctx context.Context) error {
+	names, err := g.Names(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := g.Bucket.Object(n).Delete(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}

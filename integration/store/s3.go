@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -77,4 +78,19 @@ func (s *S3) Uploads(ctx context.Context) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// Empty implements Emptier. Names are deleted from the last to the first: a server over
+// a file system removes a directory only after what is in it.
+func (s *S3) Empty(ctx context.Context) error {
+	names, err := s.Names(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, n := range slices.Backward(names) {
+		if _, err := s.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: &n}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -19,3 +19,10 @@ type Store interface {
 	// disks do not tell any: the result is empty.
 	Uploads(ctx context.Context) ([]string, error)
 }
+
+// Emptier is a Store that can be made empty between two tests.
+type Emptier interface {
+	Store
+	// Empty removes every object.
+	Empty(ctx context.Context) error
+}

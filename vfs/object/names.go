@@ -30,8 +30,10 @@ func cleanPrefix(prefix string) (string, error) {
 // key returns the key of the file with the given name. The root has the tree's
 // prefix for a key. Whatever the name, the key is inside the prefix.
 func (f *FS) key(name string) (string, error) {
-	if !utf8.ValidString(name) {
-		return "", vfs.ErrBadName // the stores refuse it, some with a wrong signature
+	if !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0 {
+		// The stores refuse it, some with "wrong signature" or "internal error", which
+		// would be tried again and again.
+		return "", vfs.ErrBadName
 	}
 	key := f.t.prefix + path.Clean("/" + name)[1:]
 	if len(key) > maxKey {

@@ -13,11 +13,12 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
-// ErrNoSuchBucket: the configured bucket does not exist.
-var ErrNoSuchBucket = errors.New("no such bucket")
+// ErrNoSuchBucket: the configured bucket does not exist. It is a vfs.ErrUnavailable: for a
+// client the fault is the store's, not the name's.
+var ErrNoSuchBucket = fmt.Errorf("no such bucket: %w", vfs.ErrUnavailable)
 
 // errNoSuchUpload: a multipart upload has been completed, aborted, or never was.
-var errNoSuchUpload = errors.New("no such upload")
+var errNoSuchUpload = fmt.Errorf("no such upload: %w", vfs.ErrUnavailable)
 
 // storeError is an error of the SDK, with what it means here. The SDK's text
 // has the request id.

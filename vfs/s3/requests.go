@@ -47,11 +47,11 @@ func (s *Store) List(ctx context.Context, prefix, token string, max int) (object
 	}
 	out, err := s.client.ListObjectsV2(ctx, in)
 	if err != nil {
-		err = translate(ctx, "list", prefix, err)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: %w", ErrNoSuchBucket, err)
+		terr := translate(ctx, "list", prefix, err)
+		if errors.Is(terr, fs.ErrNotExist) { // of a prefix nobody can say that
+			terr = &storeError{"list", prefix, ErrNoSuchBucket, err}
 		}
-		return object.Page{}, err
+		return object.Page{}, terr
 	}
 	decode := func(s string) (string, error) { return s, nil }
 	if out.EncodingType == types.EncodingTypeUrl {

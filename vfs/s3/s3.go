@@ -192,11 +192,11 @@ func (s *Store) Check(ctx context.Context) error {
 	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket}, func(o *s3.Options) {
 		o.RetryMaxAttempts = 2 // who asks wants an answer soon, and asks again
 	})
-	err = translate(ctx, "head bucket", s.bucket, err)
-	if errors.Is(err, fs.ErrNotExist) { // the answer to a HEAD has no code
-		err = fmt.Errorf("%w: %w", ErrNoSuchBucket, err)
+	terr := translate(ctx, "head bucket", s.bucket, err)
+	if errors.Is(terr, fs.ErrNotExist) { // the answer to a HEAD has no code
+		terr = &storeError{"head bucket", s.bucket, ErrNoSuchBucket, err}
 	}
-	return err
+	return terr
 }
 
 // Operation returns the name of the S3 operation ("PutObject") that a request

@@ -224,12 +224,9 @@ func (k *sink) Complete(ctx context.Context) error {
 	_, err := k.s.client.CompleteMultipartUpload(ctx, in)
 	if err != nil {
 		err = k.fail(ctx, "complete upload", err)
-		lost := attempts.Load() > 1 && errors.Is(err, fs.ErrExist) ||
-			errors.Is(err, errNoSuchUpload) || errors.Is(err, vfs.ErrUnavailable)
+		// No such upload is one of the unavailable.
+		lost := errors.Is(err, vfs.ErrUnavailable) || attempts.Load() > 1 && errors.Is(err, fs.ErrExist)
 		if !lost || !k.same(ctx, size, sum, k.etag()) {
-			if errors.Is(err, errNoSuchUpload) {
-				err = fmt.Errorf("%w: %w", vfs.ErrUnavailable, err)
-			}
 			return err
 		}
 	}
