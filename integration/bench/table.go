@@ -39,9 +39,7 @@ func (m *meter) write(w io.Writer) {
 // the others. A ratio is above 1 where the first is the better one, whatever the unit.
 func (m *meter) table(w io.Writer, peers []string, lines []line) {
 	head := []string{"", "unit"}
-	for _, p := range peers {
-		head = append(head, p)
-	}
+	head = append(head, peers...)
 	for _, p := range peers[1:] {
 		head = append(head, "against "+p)
 	}
