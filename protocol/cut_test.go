@@ -74,6 +74,8 @@ func TestCuts(t *testing.T) {
 			c.raw.CloseWrite()
 			d.Close()
 			c.want(226)
+			c.want(257)
+			c.want(215)
 			c.want(221)
 		}, protocol.Done, false},
 	}

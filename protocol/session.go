@@ -105,11 +105,9 @@ func (s *session) loop() {
 				s.reply(421, "Server is shutting down")
 				return
 			}
-			if s.lost {
-				// What else was sent ahead may rest on a transfer that has failed.
-				if s.quitting {
-					s.cmdQUIT("")
-				}
+			// What was sent ahead of a lost connection may rest on a transfer that
+			// has failed; with a QUIT behind it, it was meant.
+			if s.lost && !s.quitting {
 				return
 			}
 			if len(s.queued) > 0 {
