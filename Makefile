@@ -50,8 +50,8 @@ check: $(BIN)/staticcheck ## gofmt, vet, staticcheck
 	cd integration && go vet ./... && ../$(BIN)/staticcheck ./...
 
 bench: build packages $(SERVERS) ## measure against vsftpd and the bare SDK; see doc/performance.md
-	cd integration && $(GOBUILD) -o ../$(BIN)/bench ./cmd/bench
-	$(BIN)/bench -gateway bin/ftp-gateway
+	cd integration && $(GOBUILD) -o ../$(BIN)/bench ./bench
+	$(BIN)/bench -gateway bin/ftp-gateway $(BENCHFLAGS)
 
 image: ## a container image, with docker or buildah
 	sh integration/scripts/image.sh $(IMAGE)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
@@ -90,7 +91,9 @@ func (s *session) appendFacts(b []byte, p string, fi os.FileInfo) []byte {
 		}
 	}
 	if f&factSize != 0 && !fi.IsDir() {
-		b = fmt.Appendf(b, "size=%d;", fi.Size())
+		b = append(b, "size="...)
+		b = strconv.AppendInt(b, fi.Size(), 10)
+		b = append(b, ';')
 	}
 	if f&factModify != 0 && !fi.ModTime().IsZero() {
 		b = append(b, "modify="...)

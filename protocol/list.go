@@ -4,11 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,7 +113,11 @@ func (l *listing) move(t *transfer, c *dataConn) error {
 	var line []byte
 	for fi := l.first; fi != nil; {
 		line = l.write(line[:0], l.dir, fi)
-		w.Write(append(l.session.encode(string(line)), '\r', '\n'))
+		if l.session.srv.Encoding != nil {
+			line = l.session.encode(string(line))
+		}
+		line = append(line, '\r', '\n')
+		w.Write(line)
 		next, err, ok := l.next()
 		if err != nil {
 			w.Flush()
@@ -151,33 +155,52 @@ func nameOnly(b []byte, _ string, fi os.FileInfo) []byte { return append(b, prin
 // longFormat is LIST's entry, in the form of ls -l that clients have learnt to read.
 func (s *session) longFormat(now time.Time) entryWriter {
 	zone := s.zone()
-	old := now.AddDate(0, -6, 0)
+	old, soon := now.AddDate(0, -6, 0), now.Add(24*time.Hour)
 	return func(b []byte, _ string, fi os.FileInfo) []byte {
 		mtime := fi.ModTime().In(zone)
-		stamp := mtime.Format("Jan _2 15:04")
-		if mtime.Before(old) || mtime.After(now.Add(24*time.Hour)) {
-			stamp = mtime.Format("Jan _2  2006")
+		stamp := "Jan _2 15:04"
+		if mtime.Before(old) || mtime.After(soon) {
+			stamp = "Jan _2  2006"
 		}
-		return fmt.Appendf(b, "%s   1 ftp      ftp      %12d %s %s", modeString(fi), fi.Size(), stamp, printable(fi.Name()))
+		b = appendMode(b, fi.Mode())
+		b = append(b, "   1 ftp      ftp      "...)
+		b = appendPadded(b, fi.Size(), 12)
+		b = append(b, ' ')
+		b = mtime.AppendFormat(b, stamp)
+		b = append(b, ' ')
+		return append(b, printable(fi.Name())...)
 	}
 }
 
-// modeString writes a mode as ls does. fs.FileMode's own String has other letters for links.
-func modeString(fi os.FileInfo) string {
-	m := []byte("----------")
-	switch mode := fi.Mode(); {
+// appendMode writes a mode as ls does. fs.FileMode's own String has other letters for links.
+func appendMode(b []byte, mode os.FileMode) []byte {
+	kind := byte('-')
+	switch {
 	case mode.IsDir():
-		m[0] = 'd'
+		kind = 'd'
 	case mode&os.ModeSymlink != 0:
-		m[0] = 'l'
+		kind = 'l'
 	}
+	b = append(b, kind)
 	const rwx = "rwxrwxrwx"
 	for i := range rwx {
-		if fi.Mode()&(1<<(8-i)) != 0 {
-			m[i+1] = rwx[i]
+		if mode&(1<<(8-i)) != 0 {
+			b = append(b, rwx[i])
+		} else {
+			b = append(b, '-')
 		}
 	}
-	return string(m)
+	return b
+}
+
+// appendPadded writes a number with spaces before it.
+func appendPadded(b []byte, n int64, width int) []byte {
+	var digits [20]byte
+	d := strconv.AppendInt(digits[:0], n, 10)
+	for range width - len(d) {
+		b = append(b, ' ')
+	}
+	return append(b, d...)
 }
 
 func (s *session) zone() *time.Location {

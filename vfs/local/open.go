@@ -142,6 +142,9 @@ func (o *opening) place(f *os.File, u *inPlace) error {
 		return err
 	}
 	switch {
+	case o.anew && u.base == 0:
+		// Truncating an empty file is not free: ext4 then writes the file to the disk when it is closed.
+		return nil
 	case o.anew:
 		return f.Truncate(0)
 	case o.offset > u.base:
@@ -162,6 +165,13 @@ func (o *opening) place(f *os.File, u *inPlace) error {
 // find opens the file and tells whether it has made it: the system does not say.
 func (o *opening) find() (f *os.File, fi os.FileInfo, created bool, err error) {
 	flag := o.flag &^ (os.O_TRUNC | os.O_APPEND)
+	if o.anew && flag&(os.O_EXCL|os.O_CREATE) == os.O_CREATE {
+		// Whether it was there makes no difference: one try instead of two. Where the system refuses
+		// to open another user's file with O_CREATE, as in a sticky directory, the way below may still do it.
+		if f, fi, err = o.l.open(o.rel, flag, o.perm); !errors.Is(err, fs.ErrPermission) {
+			return f, fi, false, err
+		}
+	}
 	if flag&os.O_EXCL != 0 || flag&os.O_CREATE == 0 {
 		f, fi, err = o.l.open(o.rel, flag, o.perm)
 		return f, fi, flag&os.O_EXCL != 0, err
