@@ -20,7 +20,7 @@ var refused = regexp.MustCompile(`(?m)^[45]\d\d[ -].*$`)
 // run types a script. The exit code tells nothing about the commands in it, so
 // the replies are read from the output.
 func (tnftp) run(ctx context.Context, t Target, command, want string) (string, error) {
-	script := fmt.Sprintf("open %s %d\nuser %s %s\nbinary\n%s\nquit\n", t.Host, t.Port, t.User, t.Password, command)
+	script := fmt.Sprintf("open %s %d\nuser %q %q\nbinary\n%s\nquit\n", t.Host, t.Port, t.User, t.Password, command)
 	out, err := run(ctx, t.Dir, script, "tnftp", "-n", "-v", "-i", "-p")
 	if err != nil {
 		return out, err

@@ -80,7 +80,7 @@ func (s *S3) Uploads(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Empty implements Emptier. Names are deleted from the last to the first: a server over
+// Empty implements Emptier, open uploads included. Names are deleted from the last to the first: a server over
 // a file system removes a directory only after what is in it.
 func (s *S3) Empty(ctx context.Context) error {
 	names, err := s.Names(ctx, "")
@@ -89,6 +89,15 @@ func (s *S3) Empty(ctx context.Context) error {
 	}
 	for _, n := range slices.Backward(names) {
 		if _, err := s.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: &n}); err != nil {
+			return err
+		}
+	}
+	open, err := s.Client.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.Bucket})
+	if err != nil {
+		return err
+	}
+	for _, u := range open.Uploads {
+		if _, err := s.Client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.Bucket, Key: u.Key, UploadId: u.UploadId}); err != nil {
 			return err
 		}
 	}
