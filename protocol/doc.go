@@ -10,10 +10,10 @@
 // RFC 775.
 //
 // One goroutine owns a session: it alone touches the session's fields and
-// writes replies, so a session needs no locks. A second one waits for the next
-// line of the control connection, one line at a time and only when asked. A
-// third one runs during a transfer and hands its single outcome back over a
-// channel.
+// writes replies, so a session needs no locks, and an idle session is that one
+// goroutine. During a transfer there are two more: one reads the next line of the
+// control connection, one runs the transfer and hands its single outcome back
+// over a channel.
 //
 // 226 is sent after the file system's Close has returned nil, never before. An
 // upload that the client's end breaks off is given up with [vfs.Abort].

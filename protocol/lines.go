@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"time"
 )
 
 const (
@@ -25,15 +27,17 @@ const (
 	telnetSE   = 240
 )
 
-// lineReader reads command lines from a control connection. Its goroutine reads
-// only when a line was asked for: between two lines nobody touches the
+// lineReader reads command lines from a control connection, one at a time: the
+// session reads for itself while it has nothing else to wait for, and lets a goroutine
+// read for it during a transfer. Between two lines nobody touches the
 // connection, so that TLS can be put over it.
 type lineReader struct {
-	conn net.Conn // replaced by the session, only while no line is asked for
-	ask  chan struct{}
+	conn net.Conn  // replaced by the session, only while no line is asked for
 	got  chan line // one place, so that the goroutine can always end
 
 	telnet telnetFilter
+	text   []byte // the line so far
+	long   bool   // and it is too long
 	buf    [readSize]byte
 	r, w   int
 }
@@ -46,28 +50,34 @@ type line struct {
 }
 
 func newLineReader(conn net.Conn) *lineReader {
-	l := &lineReader{conn: conn, ask: make(chan struct{}), got: make(chan line, 1)}
-	go l.run()
-	return l
+	return &lineReader{conn: conn, got: make(chan line, 1)}
 }
 
-// run ends when ask is closed; a read that is under way then ends because the
-// session closes the connection too.
-func (l *lineReader) run() {
-	for range l.ask {
+// ask lets a goroutine read one line into got. It ends with the line or with the connection.
+func (l *lineReader) ask() {
+	l.conn.SetReadDeadline(time.Time{})
+	go func() {
 		text, err := l.readLine()
 		l.got <- line{text, err}
+	}()
+}
+
+// read reads one line before the deadline.
+func (l *lineReader) read(deadline time.Time, called func() bool) line {
+	l.conn.SetReadDeadline(deadline)
+	if called() {
+		return line{err: os.ErrDeadlineExceeded}
 	}
+	text, err := l.readLine()
+	return line{text, err}
 }
 
 // buffered reports whether bytes behind the last line have been read already.
 func (l *lineReader) buffered() bool { return l.r < l.w }
 
 // readLine returns the bytes up to LF, without it and one CR before it. Clients
-// that send LF alone are understood.
+// that send LF alone are understood. A time-out loses nothing: the next call goes on.
 func (l *lineReader) readLine() ([]byte, error) {
-	var text []byte
-	long := false
 	for {
 		if l.r == l.w {
 			n, err := l.conn.Read(l.buf[:])
@@ -86,13 +96,15 @@ func (l *lineReader) readLine() ([]byte, error) {
 				continue
 			}
 			if c != '\n' {
-				if len(text) < maxLine {
-					text = append(text, c)
+				if len(l.text) < maxLine {
+					l.text = append(l.text, c)
 				} else {
-					long = true
+					l.long = true
 				}
 				continue
 			}
+			text, long := l.text, l.long
+			l.text, l.long = nil, false
 			if long {
 				return nil, errLineTooLong
 			}

@@ -169,6 +169,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		defer s.mu.Unlock()
 		for ses := range s.sessions {
 			ses.cancel(errShutdown)
+			ses.wake()
 		}
 	})
 	s.mu.Lock()
@@ -201,6 +202,9 @@ func (s *Server) stop() {
 	close(s.closing)
 	for l := range s.listeners {
 		l.Close()
+	}
+	for ses := range s.sessions {
+		ses.wake()
 	}
 }
 

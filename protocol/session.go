@@ -31,20 +31,19 @@ type session struct {
 	raw    net.Conn // the TCP connection
 	conn   net.Conn // raw, or TLS over it
 	lines  *lineReader
-	asked  bool // a line is being waited for
+	asked  bool // a goroutine reads the next line
 	remote netip.AddrPort
 	local  netip.AddrPort
 
-	log       *slog.Logger
-	debugOn   bool
-	out       []byte // reply buffer
-	writeErr  error
-	lastCode  int
-	ended     bool     // no further command is to be read
-	lost      bool     // the control connection has ended without QUIT
-	quitting  bool     // QUIT has been read and waits for the transfer's end
-	queued    [][]byte // lines that wait for the transfer's end
-	idleTimer *time.Timer
+	log      *slog.Logger
+	debugOn  bool
+	out      []byte // reply buffer
+	writeErr error
+	lastCode int
+	ended    bool     // no further command is to be read
+	lost     bool     // the control connection has ended without QUIT
+	quitting bool     // QUIT has been read and waits for the transfer's end
+	queued   [][]byte // lines that wait for the transfer's end
 
 	// login
 	user     string // the last USER
@@ -93,72 +92,107 @@ func (s *session) run() {
 	s.loop()
 }
 
-// loop handles what happens, one thing at a time: a line, the end of a
-// transfer's data, its outcome, a time-out, the server's shutdown.
+// loop handles what happens, one thing at a time. While there is no transfer
+// that is the next line; otherwise see wait.
 func (s *session) loop() {
-	s.idleTimer = time.NewTimer(s.srv.idleTimeout())
-	defer s.idleTimer.Stop()
-	closing := s.srv.closing
 	for !s.ended && s.writeErr == nil {
-		if s.transfer == nil {
-			if s.stopping() {
-				s.reply(421, "Server is shutting down")
-				return
-			}
-			// What was sent ahead of a lost connection may rest on a transfer that
-			// has failed; with a QUIT behind it, it was meant.
-			if s.lost && !s.quitting {
-				return
-			}
-			if len(s.queued) > 0 {
-				text := s.queued[0]
-				s.queued = s.queued[1:]
-				s.dispatch(text)
-				continue
-			}
-			s.queued = nil
+		if s.transfer != nil {
+			s.wait()
+			continue
 		}
-		if len(s.queued) < maxQueued {
-			s.askLine()
+		if s.called() {
+			s.reply(421, "Server is shutting down")
+			return
 		}
-		var grace <-chan time.Time
-		var eof chan chan error
-		var settled <-chan time.Time
-		var done chan outcome
-		if t := s.transfer; t != nil {
-			grace, settled, eof, done = t.grace, t.settled, t.eof, t.done
+		// What was sent ahead of a lost connection may rest on a transfer that
+		// has failed; with a QUIT behind it, it was meant.
+		if s.lost && !s.quitting {
+			return
 		}
-		select {
-		case l := <-s.lines.got:
-			s.asked = false
-			s.line(l)
-		case answer := <-eof:
-			s.endOfData(answer)
-		case <-settled:
-			s.decide()
-		case o := <-done:
-			s.transferDone(o)
-		case <-grace:
-			s.callOffTransfer(errControlLost)
-			s.transfer.grace = nil
-		case <-s.idleTimer.C:
-			if s.transfer == nil {
-				s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
-				return
-			}
-		case <-closing:
-			closing = nil // once; what follows is decided at the loop's head
-		case <-s.ctx.Done():
-			s.callOff(context.Cause(s.ctx))
+		if len(s.queued) > 0 {
+			text := s.queued[0]
+			s.queued = s.queued[1:]
+			s.dispatch(text)
+			continue
 		}
+		s.queued = nil
+		if s.asked {
+			s.wait()
+			continue
+		}
+		s.next(s.lines.read(time.Now().Add(s.srv.idleTimeout()), s.called))
 	}
 }
 
-// askLine lets the line reader read the next line.
+// next handles a line that the session has read for itself.
+func (s *session) next(l line) {
+	switch {
+	case !isTimeout(l.err):
+		s.line(l)
+	case !s.called():
+		s.idle()
+	}
+}
+
+// idle ends a session that has been silent for too long.
+func (s *session) idle() {
+	s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
+	s.ended = true
+}
+
+// called reports whether the server has called the session to its end, in
+// order or at once. Whoever does so wakes it afterwards.
+func (s *session) called() bool { return s.stopping() || s.ctx.Err() != nil }
+
+// wake interrupts the reading of a line, so that the session looks at called.
+// It is the one method that other goroutines call.
+func (s *session) wake() { s.raw.SetReadDeadline(time.Unix(1, 0)) }
+
+// wait handles one of the things that happen around a transfer: a line, the
+// end of the transfer's data, its outcome, a time-out, the server's end. Behind the transfer
+// it is still needed for the line that was asked for meanwhile.
+func (s *session) wait() {
+	if len(s.queued) < maxQueued {
+		s.askLine()
+	}
+	var grace, settled, idle <-chan time.Time
+	var eof chan chan error
+	var done chan outcome
+	var closing chan struct{}
+	if t := s.transfer; t != nil {
+		grace, settled, eof, done = t.grace, t.settled, t.eof, t.done
+	} else {
+		timer := time.NewTimer(s.srv.idleTimeout())
+		defer timer.Stop()
+		idle, closing = timer.C, s.srv.closing
+	}
+	select {
+	case l := <-s.lines.got:
+		s.asked = false
+		s.line(l)
+	case answer := <-eof:
+		s.endOfData(answer)
+	case <-settled:
+		s.decide()
+	case o := <-done:
+		s.transferDone(o)
+	case <-grace:
+		s.callOffTransfer(errControlLost)
+		s.transfer.grace = nil
+	case <-idle:
+		s.idle()
+	case <-closing:
+		// the loop's head answers
+	case <-s.ctx.Done():
+		s.callOff(context.Cause(s.ctx))
+	}
+}
+
+// askLine lets a goroutine read the next line.
 func (s *session) askLine() {
 	if !s.asked && !s.lost {
 		s.asked = true
-		s.lines.ask <- struct{}{}
+		s.lines.ask()
 	}
 }
 
@@ -170,11 +204,12 @@ func (s *session) line(l line) {
 		s.reply(500, "Line too long")
 		s.commandDone("", nil, "", time.Now())
 		return
+	case isTimeout(l.err):
+		return // woken during a transfer, which may finish
 	case l.err != nil:
 		s.controlEnded(l.err)
 		return
 	}
-	s.restIdle()
 	if s.transfer == nil {
 		s.dispatch(l.text)
 		return
@@ -213,16 +248,11 @@ func (s *session) controlEnded(err error) {
 	t.grace = time.After(s.srv.cutGrace())
 }
 
-// callOff ends the session at once, a running transfer like a cut.
+// callOff breaks off a running transfer like a cut, and the session ends behind it.
 func (s *session) callOff(cause error) {
-	if s.transfer == nil {
-		s.reply(421, "Server is shutting down")
-		s.ended = true
-		return
-	}
 	s.callOffTransfer(cause)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background()) // said once
-	s.lost = true                                                   // no further command; the loop ends after the outcome
+	s.lost = true
 }
 
 // stopping reports whether the server has begun to shut down.
@@ -235,8 +265,6 @@ func (s *session) stopping() bool {
 	}
 }
 
-func (s *session) restIdle() { s.idleTimer.Reset(s.srv.idleTimeout()) }
-
 // finish releases everything, whatever ended the session.
 func (s *session) finish() {
 	if t := s.transfer; t != nil { // only after a panic or a dead control connection
@@ -245,9 +273,6 @@ func (s *session) finish() {
 	}
 	s.data.release()
 	s.cancel(errSessionEnded)
-	if s.lines != nil {
-		close(s.lines.ask)
-	}
 	s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // for TLS's close_notify
 	s.conn.Close()
 	s.raw.Close()

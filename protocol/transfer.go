@@ -259,7 +259,6 @@ func (s *session) transferDone(o outcome) {
 	s.transfer = nil
 	t.cancel(errSessionEnded) // releases the context
 	s.rest = 0
-	s.restIdle()
 
 	if o.err == nil {
 		s.reply(226, "Transfer complete")
