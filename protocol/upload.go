@@ -35,28 +35,12 @@ func (s *session) cmdAPPE(p string) {
 // store begins an upload. Offset is 0 for a new content, -1 for the end of the file.
 func (s *session) store(verb, p string, offset int64) {
 	s.rest = 0
-	if !s.ready() {
-		return
-	}
-	t, fsys := s.newTransfer(verb, p, true)
-	var f afero.File
-	err := s.prepare(t, func() (err error) {
+	s.receive(verb, p, "Opening data connection for "+path.Base(p), func(fsys afero.Fs) (afero.File, error) {
 		if offset != 0 {
-			f, err = vfs.OpenAt(fsys, p, offset)
-		} else {
-			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+			return vfs.OpenAt(fsys, p, offset)
 		}
-		return err
+		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 	})
-	if err != nil {
-		if f != nil {
-			vfs.Abort(f, err)
-		}
-		s.refuseTransfer(t, err, naming)
-		return
-	}
-	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f)
-	s.begin(t, "Opening data connection for "+path.Base(p))
 }
 
 // cmdSTOU stores a file under a name that nobody else has, told in the 150 reply in
@@ -74,13 +58,23 @@ func (s *session) cmdSTOU(arg string) {
 		return
 	}
 	p := dir + "." + strings.ToLower(rand.Text()[:16])
-	if !s.allowed(commands["STOU"].perm, p) || !s.ready() {
+	if !s.allowed(commands["STOU"].perm, p) {
 		return
 	}
-	t, fsys := s.newTransfer("STOU", p, true)
+	s.receive("STOU", p, "FILE: "+path.Base(p), func(fsys afero.Fs) (afero.File, error) {
+		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	})
+}
+
+// receive begins an upload into the file that open opens. What can be refused is refused before the 150.
+func (s *session) receive(verb, p, text string, open func(afero.Fs) (afero.File, error)) {
+	if !s.ready() {
+		return
+	}
+	t, fsys := s.newTransfer(verb, p, true)
 	var f afero.File
 	err := s.prepare(t, func() (err error) {
-		f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err = open(fsys)
 		return err
 	})
 	if err != nil {
@@ -91,7 +85,7 @@ func (s *session) cmdSTOU(arg string) {
 		return
 	}
 	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f)
-	s.begin(t, "FILE: "+path.Base(p))
+	s.begin(t, text)
 }
 
 // upload is a file being received.
