@@ -232,6 +232,9 @@ type S3 struct {
 	// Parts of a large upload grow with the file up to this size: larger files fit, more memory is needed. Default:
 	// 64MiB, or upload_budget where that is smaller.
 	MaxPartSize Size `yaml:"max_part_size"`
+	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
+	// or two requests more; without it only what the session knows and the store itself refuses.
+	StrictNames bool `yaml:"strict_names"`
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
 	// never. Longer than any upload into the bucket takes, whoever makes it.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
@@ -247,6 +250,9 @@ type GCS struct {
 	Endpoint string `yaml:"endpoint"`
 	// JSON file of a service account or a workload identity. Default: the application default credentials.
 	CredentialsFile Path `yaml:"credentials_file"`
+	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
+	// or two requests more; without it only what the session knows and the store itself refuses.
+	StrictNames bool `yaml:"strict_names"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
 }
