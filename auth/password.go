@@ -49,7 +49,7 @@ var decoder = func() *crypt.Decoder {
 	return d
 }()
 
-// ErrBadHash: a password looks like a hash and is none that can be checked.
+// ErrBadHash means that a password looks like a hash and is none that can be checked.
 var ErrBadHash = errors.New("auth: not a usable password hash")
 
 // Password is a stored password, ready to be checked: a hash in one of the

@@ -217,7 +217,8 @@ type S3 struct {
 	Endpoint string `yaml:"endpoint"`
 	// Put the bucket into the path instead of the host name, as most servers other than AWS want it.
 	PathStyle bool `yaml:"path_style"`
-	// The kind of server, for its peculiarities. Default: aws without an endpoint, else generic.
+	// The kind of server, for its peculiarities. Default: aws without an endpoint, else generic, which is sent MD5
+	// checksums: any server knows them, and they take most of the CPU of large uploads. Name yours if you can.
 	Profile string `yaml:"profile" enum:"aws,minio,versitygw,ceph,generic"`
 	// Access key. Default: the AWS environment variables, shared files, web identity, or the machine's role.
 	AccessKey Secret `yaml:"access_key"`

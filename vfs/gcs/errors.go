@@ -17,7 +17,7 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
-// ErrNoSuchBucket: the bucket does not exist. It is vfs.ErrUnavailable as well: no client's
+// ErrNoSuchBucket means that the bucket does not exist. It is vfs.ErrUnavailable as well: no client's
 // request is at fault.
 var ErrNoSuchBucket = fmt.Errorf("no such bucket: %w", vfs.ErrUnavailable)
 

@@ -13,7 +13,7 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
-// ErrNoSuchBucket: the configured bucket does not exist. It is a vfs.ErrUnavailable: for a
+// ErrNoSuchBucket means that the configured bucket does not exist. It is a vfs.ErrUnavailable: for a
 // client the fault is the store's, not the name's.
 var ErrNoSuchBucket = fmt.Errorf("no such bucket: %w", vfs.ErrUnavailable)
 
