@@ -13,8 +13,8 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
-// cmdRETR sends a file, from REST's offset on. Open, Seek and Stat come in this order, so
-// that a bucket answers all three with the one request whose body is then sent.
+// cmdRETR sends a file, from REST's offset on. A bucket answers OpenFrom and
+// Stat with the one request whose body is then sent.
 func (s *session) cmdRETR(p string) {
 	offset := s.rest
 	s.rest = 0
@@ -24,13 +24,8 @@ func (s *session) cmdRETR(p string) {
 	t, fsys := s.newTransfer("RETR", p, false)
 	var f afero.File
 	err := s.prepare(t, func() (err error) {
-		if f, err = fsys.Open(p); err != nil {
+		if f, err = vfs.OpenFrom(fsys, p, offset); err != nil {
 			return err
-		}
-		if offset > 0 {
-			if _, err := f.Seek(offset, io.SeekStart); err != nil {
-				return err
-			}
 		}
 		fi, err := f.Stat()
 		switch {

@@ -152,12 +152,18 @@ func (w counted) Write(b []byte) (int, error) {
 // nameOnly is NLST's entry: a bare name that a client can use as it is.
 func nameOnly(b []byte, _ string, fi os.FileInfo) []byte { return append(b, printable(fi.Name())...) }
 
-// longFormat is LIST's entry, in the form of ls -l that clients have learnt to read.
+// longFormat is LIST's entry, in the form of ls -l that clients have learnt to read. The form
+// cannot leave the time out: what has none, as most directories in a bucket, has
+// that of the server's start. Year 1 would not even be read by all clients.
 func (s *session) longFormat(now time.Time) entryWriter {
 	zone := s.zone()
 	old, soon := now.AddDate(0, -6, 0), now.Add(24*time.Hour)
 	return func(b []byte, _ string, fi os.FileInfo) []byte {
-		mtime := fi.ModTime().In(zone)
+		mtime := fi.ModTime()
+		if mtime.IsZero() {
+			mtime = s.srv.start
+		}
+		mtime = mtime.In(zone)
 		stamp := "Jan _2 15:04"
 		if mtime.Before(old) || mtime.After(soon) {
 			stamp = "Jan _2  2006"

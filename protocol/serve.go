@@ -15,6 +15,7 @@ import (
 // serverState is what a running server keeps, behind the fields that its user set.
 type serverState struct {
 	once    sync.Once
+	start   time.Time // of the server
 	log     *slog.Logger
 	closing chan struct{} // closed by Shutdown
 	baseTLS *tls.Config   // nil without TLS
@@ -35,6 +36,7 @@ func (s *Server) init() {
 		if s.log == nil {
 			s.log = slog.Default()
 		}
+		s.start = time.Now()
 		s.closing = make(chan struct{})
 		s.listeners = make(map[net.Listener]struct{})
 		s.sessions = make(map[*session]struct{})

@@ -201,6 +201,16 @@ func (m *Mount) OpenAt(name string, offset int64) (afero.File, error) {
 	return p.file(f, err)
 }
 
+// OpenFrom opens a file for reading from offset on: see [FromOpener].
+func (m *Mount) OpenFrom(name string, offset int64) (afero.File, error) {
+	p := m.find(name)
+	if p.fixed || p.way { // a directory
+		return m.Open(name)
+	}
+	f, err := OpenFrom(p.fsys, p.inner, offset)
+	return p.file(f, err)
+}
+
 // Hash returns a digest of a file that is known without reading it: see [Hasher].
 func (m *Mount) Hash(name, algo string) ([]byte, error) {
 	p := m.find(name)

@@ -96,6 +96,13 @@ func (s *Sub) OpenAt(name string, offset int64) (afero.File, error) {
 	return s.file(outer, f, err)
 }
 
+// OpenFrom opens a file for reading from offset on: see [FromOpener].
+func (s *Sub) OpenFrom(name string, offset int64) (afero.File, error) {
+	outer, inner := s.in(name)
+	f, err := OpenFrom(s.fsys, inner, offset)
+	return s.file(outer, f, err)
+}
+
 // Hash returns a digest of a file that is known without reading it: see [Hasher].
 func (s *Sub) Hash(name, algo string) ([]byte, error) {
 	outer, inner := s.in(name)

@@ -4,7 +4,7 @@
 // implements afero can be served. What a tree can do beyond afero it tells by
 // implementing one of the small optional interfaces of this package. Nobody
 // asserts these interfaces outside this package: callers use the helper
-// functions ([WithContext], [Abort], [OpenAt], [Hash], [List], [OSFile],
+// functions ([WithContext], [Abort], [OpenAt], [OpenFrom], [Hash], [List], [OSFile],
 // [Lstat], [StatFile] and so on), which ask for the interface and otherwise do
 // the work in another way, or answer [errors.ErrUnsupported].
 //
@@ -65,6 +65,14 @@ type Resumer interface {
 	OpenAt(name string, offset int64) (afero.File, error)
 }
 
+// FromOpener is a file system that saves work when it knows, as it opens a file
+// for reading, where the reading will begin.
+type FromOpener interface {
+	// OpenFrom is Open and a Seek to offset. An offset behind the end of the
+	// file may be refused with ErrBadOffset, here or at the first Read.
+	OpenFrom(name string, offset int64) (afero.File, error)
+}
+
 // Hasher knows a file's digest without reading it.
 type Hasher interface {
 	// Hash returns the digest of the whole file. Algo is a name of the IANA
@@ -98,6 +106,7 @@ type Wrapper interface {
 	afero.Symlinker
 	Contexter
 	Resumer
+	FromOpener
 	Typed
 	Hasher
 }
@@ -149,6 +158,23 @@ func OpenAt(fsys afero.Fs, name string, offset int64) (afero.File, error) {
 	}
 	if err != nil {
 		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenFrom opens name for reading from offset on: see [FromOpener].
+func OpenFrom(fsys afero.Fs, name string, offset int64) (afero.File, error) {
+	if o, ok := fsys.(FromOpener); ok {
+		return o.OpenFrom(name, offset)
+	}
+	f, err := fsys.Open(name)
+	if err == nil && offset != 0 {
+		if _, err = f.Seek(offset, io.SeekStart); err != nil {
+			f.Close()
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return f, nil

@@ -505,3 +505,17 @@ backends:
 		}
 	}
 }
+
+// A bucket that is shared for reading is not swept: others may be uploading into it for days.
+func TestQuickSweepsOnlyWhereItWrites(t *testing.T) {
+	for _, write := range []bool{false, true} {
+		q := &quick{directory: "s3://bucket/prefix", write: write}
+		b, err := q.share(func(string) (string, bool) { return "", false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.S3.AbandonAfter; (got > 0) != write {
+			t.Errorf("with write %v, uploads of others are removed after %v", write, got)
+		}
+	}
+}

@@ -213,7 +213,12 @@ func (q *quick) share(env func(string) (string, bool)) (config.Backend, error) {
 	prefix := strings.Trim(u.Path, "/")
 	switch scheme {
 	case "s3":
-		b := &config.S3{Bucket: u.Host, Prefix: prefix, AbandonAfter: 24 * time.Hour}
+		b := &config.S3{Bucket: u.Host, Prefix: prefix}
+		if q.write {
+			// Only who may write leaves unfinished uploads; who only shares a
+			// bucket for reading must not delete what others have begun in it.
+			b.AbandonAfter = 24 * time.Hour
+		}
 		// The variables are the SDK's own. An endpoint that is not Amazon's seldom has host names for buckets.
 		for _, name := range []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"} {
 			if v, ok := env(name); ok && v != "" && b.Endpoint == "" {

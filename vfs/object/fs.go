@@ -55,6 +55,7 @@ var (
 	_ afero.Symlinker = (*FS)(nil)
 	_ vfs.Contexter   = (*FS)(nil)
 	_ vfs.Resumer     = (*FS)(nil)
+	_ vfs.FromOpener  = (*FS)(nil)
 	_ vfs.Typed       = (*FS)(nil)
 )
 
@@ -191,18 +192,24 @@ func (f *FS) peek(ctx context.Context, prefix string, max int) (marker Attrs, an
 // request that reads it from the start: one request for a small file, its
 // size and content. What the session knows for a directory is opened without a
 // request; what is neither costs a List.
-func (f *FS) Open(name string) (afero.File, error) {
+func (f *FS) Open(name string) (afero.File, error) { return f.OpenFrom(name, 0) }
+
+// OpenFrom implements vfs.FromOpener: the one request asks for the bytes from the offset on.
+func (f *FS) OpenFrom(name string, offset int64) (afero.File, error) {
+	if offset < 0 {
+		return nil, pathError("open", name, fs.ErrInvalid)
+	}
 	key, err := f.key(name)
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
 	ctx, cancel := context.WithCancelCause(f.ctx)
-	r := &reader{fs: f, ctx: ctx, cancel: cancel, given: name, name: clean(name), key: key}
+	r := &reader{fs: f, ctx: ctx, cancel: cancel, given: name, name: clean(name), key: key, off: offset}
 	if f.dirs.has(r.name) {
 		r.dir = true // a file may have the name too: the first use will tell
 		return r, nil
 	}
-	err = r.openAt(0)
+	err = r.openAt(offset)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = r.firstPage(); err == nil {
 			r.dir = true

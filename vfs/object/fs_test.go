@@ -94,6 +94,31 @@ func TestRequests(t *testing.T) {
 			return err
 		}, counts{"get": 1}},
 		{"REST and RETR", func(f *object.FS) error {
+			b, err := readFrom(vfs.NewSub(f, "/d"), "/f", 3)
+			if b != "tent" {
+				return fmt.Errorf("got %q, %v", b, err)
+			}
+			return err
+		}, counts{"get": 1}},
+		{"REST and RETR through a mount", func(f *object.FS) error {
+			m, err := vfs.NewMount(f, map[string]afero.Fs{"/m": vfs.NewSub(f, "/d")})
+			if err != nil {
+				return err
+			}
+			b, err := readFrom(m, "/m/f", 7)
+			if b != "" {
+				return fmt.Errorf("got %q at the end, %v", b, err)
+			}
+			return err
+		}, counts{"get": 1}},
+		{"REST behind the end and RETR", func(f *object.FS) error {
+			_, err := readFrom(f, "/d/f", 8)
+			if !errors.Is(err, vfs.ErrBadOffset) {
+				return fmt.Errorf("got %v, want ErrBadOffset", err)
+			}
+			return nil
+		}, counts{"get": 1}},
+		{"open and seek", func(f *object.FS) error {
 			r, err := f.Open("/d/f")
 			if err != nil {
 				return err
@@ -502,4 +527,18 @@ func BenchmarkList(b *testing.B) {
 			b.Fatal(n)
 		}
 	}
+}
+
+// readFrom reads a file of 7 bytes as RETR does after REST.
+func readFrom(fsys afero.Fs, name string, offset int64) (string, error) {
+	r, err := vfs.OpenFrom(fsys, name, offset)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	if fi, err := r.Stat(); err != nil || fi.Size() != 7 {
+		return "", fmt.Errorf("Stat: %v, %v", fi, err)
+	}
+	b, err := io.ReadAll(r)
+	return string(b), err
 }

@@ -169,7 +169,7 @@ func (r *reader) Stat() (os.FileInfo, error) {
 	}
 	if !r.file && r.dir && r.list == nil && r.key != r.fs.t.prefix {
 		// Known as a directory from earlier; a file may have the name too.
-		if err := r.openAt(0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := r.openAt(r.off); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, r.fail("stat", err)
 		}
 	}
