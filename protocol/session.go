@@ -288,6 +288,9 @@ func (s *session) finish() {
 
 // drain waits for a transfer that nobody asks about any more.
 func (s *session) drain(t *transfer) {
+	if t.answer != nil { // the session has ended between the two looks of the verdict
+		t.answer <- errSessionEnded
+	}
 	for {
 		select {
 		case answer := <-t.eof:

@@ -356,6 +356,15 @@ func (tr *transcript) option(arg string) {
 		tr.srv.ASCII = ASCII(v)
 	case "ports":
 		tr.srv.PassivePorts = PortRange{uint16(n), uint16(n)}
+	case "settle":
+		tr.srv.CutSettle = d
+	case "atomic":
+		tree, err := local.New(local.Options{Root: tr.root, Atomic: true})
+		if err != nil {
+			tr.fatalf("%v", err)
+		}
+		tr.t.Cleanup(func() { tree.Close() })
+		tr.srv.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return tree, nil }
 	case "latin1":
 		tr.srv.Encoding = charmap.ISO8859_1
 	default:

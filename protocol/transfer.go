@@ -31,7 +31,7 @@ type transfer struct {
 	done   chan outcome    // the transfer's last word
 
 	publishes  bool             // the commit makes visible what a cut must not
-	answer     chan<- error     // where the verdict is waited for
+	answer     chan<- error     // where the verdict is waited for, until it is given
 	settled    <-chan time.Time // runs between the two looks of the verdict
 	grace      <-chan time.Time // runs once the control connection is lost
 	committing bool             // nothing calls it off any more
@@ -218,6 +218,7 @@ func (s *session) decide() {
 		t.committing, t.grace = true, nil
 	}
 	t.answer <- err
+	t.answer = nil
 }
 
 // controlGone looks once whether the control connection has ended without QUIT.
