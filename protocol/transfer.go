@@ -35,7 +35,7 @@ type transfer struct {
 	settled    <-chan time.Time // runs between the two looks of the verdict
 	grace      <-chan time.Time // runs once the control connection is lost
 	committing bool             // nothing calls it off any more
-	aborted    bool             // ABOR waits for its reply
+	aborts     int              // so many ABOR wait for their reply
 	line       commandLine
 }
 
@@ -273,7 +273,7 @@ func (s *session) transferDone(o outcome) {
 	}
 	s.reportTransfer(t, o)
 	s.commandDone(t.line.verb, t.line.cmd, t.line.arg, t.line.start)
-	if t.aborted {
+	for range t.aborts {
 		s.reply(226, "ABOR successful")
 	}
 	if o.panic != nil {
@@ -307,7 +307,7 @@ func (s *session) reportTransfer(t *transfer, o outcome) {
 // commit is under way is complete already: 226 twice.
 func (s *session) cmdABOR(string) {
 	if s.transfer != nil {
-		s.transfer.aborted = true
+		s.transfer.aborts++
 		s.callOffTransfer(errAborted)
 		return
 	}
