@@ -44,6 +44,58 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// Nor does one that panics again while the session is being ended, or a hook that does.
+func TestPanicWhileEnding(t *testing.T) {
+	var panics atomic.Int32
+	s := start(t, protocol.TLSExplicit, func(s *server) {
+		s.tree.plain = true
+		s.Hooks.Panic = func(protocol.Client, any, []byte) { panics.Add(1) }
+		s.Hooks.Disconnect = func(protocol.Client, time.Duration) { panic("planned hook") }
+		s.tree.hook = func(op string) {
+			if op != "close" {
+				panic("planned " + op)
+			}
+		}
+	})
+	c := dial(t, s.addr).login()
+	d, _ := c.transfer("STOR a")
+	d.Write([]byte("x"))
+	d.Close()
+	c.want(451)
+	for deadline := time.Now().Add(30 * time.Second); s.Sessions() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sessions remain", s.Sessions())
+		}
+	}
+	if panics.Load() != 2 {
+		t.Errorf("%d panics reported, want that of the upload and that of the hook", panics.Load())
+	}
+}
+
+// Connect and Disconnect are told in pairs, also of a port scan on a port with implicit TLS.
+func TestHooksInPairs(t *testing.T) {
+	var open atomic.Int32
+	s := start(t, protocol.TLSImplicit, func(s *server) {
+		s.Hooks.Connect = func(protocol.Client) { open.Add(1) }
+		s.Hooks.Disconnect = func(protocol.Client, time.Duration) { open.Add(-1) }
+	})
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+	io.Copy(io.Discard, c)
+	c.Close()
+	for deadline := time.Now().Add(30 * time.Second); s.Sessions() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sessions remain", s.Sessions())
+		}
+	}
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d sessions are open by the hooks' count", n)
+	}
+}
+
 // A tree that hangs blocks nobody else.
 func TestSlowTreeBlocksNobody(t *testing.T) {
 	release := make(chan bool)

@@ -35,15 +35,16 @@ type session struct {
 	remote netip.AddrPort
 	local  netip.AddrPort
 
-	log      *slog.Logger
-	debugOn  bool
-	out      []byte // reply buffer
-	writeErr error
-	lastCode int
-	ended    bool     // no further command is to be read
-	lost     bool     // the control connection has ended without QUIT
-	quitting bool     // QUIT has been read and waits for the transfer's end
-	queued   [][]byte // lines that wait for the transfer's end
+	log       *slog.Logger
+	debugOn   bool
+	out       []byte // reply buffer
+	writeErr  error
+	lastCode  int
+	connected bool     // the Connect hook has been told
+	ended     bool     // no further command is to be read
+	lost      bool     // the control connection has ended without QUIT
+	quitting  bool     // QUIT has been read and waits for the transfer's end
+	queued    [][]byte // lines that wait for the transfer's end
 
 	// login
 	user     string // the last USER
@@ -72,12 +73,24 @@ type session struct {
 
 // run serves the session to its end. The caller closes nothing.
 func (s *session) run() {
-	defer s.finish()
+	defer s.srv.remove(s)
+	s.guarded(s.serve)
+	s.guarded(s.endTransfer)
+	s.guarded(s.finish)
+}
+
+// guarded keeps a programming error in its session.
+func (s *session) guarded(f func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.panicked(v, debug.Stack())
 		}
 	}()
+	f()
+}
+
+// serve is the session from its first byte to its last command.
+func (s *session) serve() {
 	if s.lis.TLS == TLSImplicit {
 		if !s.startTLS() {
 			return
@@ -85,6 +98,7 @@ func (s *session) run() {
 		s.private = true
 	}
 	s.lines = newLineReader(s.conn)
+	s.connected = true
 	if h := s.srv.Hooks.Connect; h != nil {
 		h(s.client())
 	}
@@ -265,12 +279,16 @@ func (s *session) stopping() bool {
 	}
 }
 
-// finish releases everything, whatever ended the session.
-func (s *session) finish() {
-	if t := s.transfer; t != nil { // only after a panic or a dead control connection
+// endTransfer calls off what still runs: only after a panic or on a dead control connection.
+func (s *session) endTransfer() {
+	if t := s.transfer; t != nil {
 		s.callOffTransfer(errSessionEnded)
 		s.drain(t)
 	}
+}
+
+// finish releases everything, whatever ended the session.
+func (s *session) finish() {
 	s.data.release()
 	s.cancel(errSessionEnded)
 	s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // for TLS's close_notify
@@ -280,10 +298,9 @@ func (s *session) finish() {
 		s.log.Info("logout")
 	}
 	s.log.Debug("session ended", "seconds", time.Since(s.start).Seconds())
-	if h := s.srv.Hooks.Disconnect; h != nil {
+	if h := s.srv.Hooks.Disconnect; h != nil && s.connected {
 		h(s.client(), time.Since(s.start))
 	}
-	s.srv.remove(s)
 }
 
 // drain waits for a transfer that nobody asks about any more.

@@ -137,6 +137,11 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 		if v := recover(); v != nil {
 			o.panic, o.stack, o.err = v, debug.Stack(), fmt.Errorf("panic: %v", v)
 			if !ended {
+				defer func() {
+					if v := recover(); v != nil { // what is broken in one place may be in the other
+						o.err = errors.Join(o.err, fmt.Errorf("panic: %v", v))
+					}
+				}()
 				t.body.giveUp(o.err)
 			}
 		}
