@@ -2,14 +2,19 @@ package protocol_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/protocol"
 )
 
@@ -94,6 +99,37 @@ func TestHooksInPairs(t *testing.T) {
 	if n := open.Load(); n != 0 {
 		t.Errorf("%d sessions are open by the hooks' count", n)
 	}
+}
+
+// endless is a tree whose directories have no last entry.
+type endless struct{ *recorder }
+
+func (e endless) WithContext(context.Context) afero.Fs { return e }
+
+func (e endless) Open(name string) (afero.File, error) {
+	f, err := e.recorder.Open(name)
+	return endlessDir{f}, err
+}
+
+type endlessDir struct{ afero.File }
+
+func (d endlessDir) Readdir(int) ([]os.FileInfo, error) {
+	fi, err := d.Stat()
+	return []os.FileInfo{fi}, err
+}
+
+// A listing that nobody reads any more is not gone on with: a bucket would be asked for all its pages.
+func TestListingForNobody(t *testing.T) {
+	s := start(t, protocol.TLSExplicit, func(s *server) {
+		s.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return endless{s.tree}, nil }
+	})
+	c := dial(t, s.addr).login()
+	d, raw := c.transfer("NLST")
+	if _, err := d.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	reset(raw)
+	c.want(426)
 }
 
 // A tree that hangs blocks nobody else.
