@@ -43,6 +43,7 @@ type session struct {
 	connected bool     // the Connect hook has been told
 	ended     bool     // no further command is to be read
 	lost      bool     // the control connection has ended without QUIT
+	calledOff bool     // ctx is done, and that has been acted upon
 	quitting  bool     // QUIT has been read and waits for the transfer's end
 	queued    [][]byte // lines that wait for the transfer's end
 
@@ -180,6 +181,10 @@ func (s *session) wait() {
 		defer timer.Stop()
 		idle, closing = timer.C, s.srv.closing
 	}
+	var called <-chan struct{}
+	if !s.calledOff {
+		called = s.ctx.Done()
+	}
 	select {
 	case l := <-s.lines.got:
 		s.asked = false
@@ -197,7 +202,7 @@ func (s *session) wait() {
 		s.idle()
 	case <-closing:
 		// the loop's head answers
-	case <-s.ctx.Done():
+	case <-called:
 		s.callOff(context.Cause(s.ctx))
 	}
 }
@@ -265,8 +270,7 @@ func (s *session) controlEnded(err error) {
 // callOff breaks off a running transfer like a cut, and the session ends behind it.
 func (s *session) callOff(cause error) {
 	s.callOffTransfer(cause)
-	s.ctx, s.cancel = context.WithCancelCause(context.Background()) // said once
-	s.lost = true
+	s.calledOff, s.lost = true, true
 }
 
 // stopping reports whether the server has begun to shut down.
