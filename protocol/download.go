@@ -18,7 +18,7 @@ import (
 func (s *session) cmdRETR(p string) {
 	offset := s.rest
 	s.rest = 0
-	if !s.ready() {
+	if !s.ready() || !s.restartable(offset) {
 		return
 	}
 	t, fsys := s.newTransfer("RETR", p, false)

@@ -35,7 +35,7 @@ func (s *session) cmdAPPE(p string) {
 // store begins an upload. Offset is 0 for a new content, -1 for the end of the file.
 func (s *session) store(verb, p string, offset int64) {
 	s.rest = 0
-	if !s.ready() {
+	if !s.ready() || !s.restartable(offset) {
 		return
 	}
 	t, fsys := s.newTransfer(verb, p, true)
