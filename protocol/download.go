@@ -24,9 +24,11 @@ func (s *session) cmdRETR(p string) {
 	t, fsys := s.newTransfer("RETR", p, false)
 	var f afero.File
 	err := s.prepare(t, func() (err error) {
-		if f, err = fsys.Open(p); err != nil {
+		opened, err := fsys.Open(p)
+		if err != nil {
 			return err
 		}
+		f = opened
 		if offset > 0 {
 			if _, err := f.Seek(offset, io.SeekStart); err != nil {
 				return err

@@ -40,11 +40,16 @@ func (s *session) store(verb, p string, offset int64) {
 	}
 	t, fsys := s.newTransfer(verb, p, true)
 	var f afero.File
-	err := s.prepare(t, func() (err error) {
+	err := s.prepare(t, func() error {
+		var opened afero.File
+		var err error
 		if offset != 0 {
-			f, err = vfs.OpenAt(fsys, p, offset)
+			opened, err = vfs.OpenAt(fsys, p, offset)
 		} else {
-			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+			opened, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+		}
+		if err == nil { // what comes with an error may be a nil pointer in an interface
+			f = opened
 		}
 		return err
 	})
@@ -79,8 +84,11 @@ func (s *session) cmdSTOU(arg string) {
 	}
 	t, fsys := s.newTransfer("STOU", p, true)
 	var f afero.File
-	err := s.prepare(t, func() (err error) {
-		f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	err := s.prepare(t, func() error {
+		opened, err := fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			f = opened
+		}
 		return err
 	})
 	if err != nil {
