@@ -69,6 +69,9 @@ func ParsePassword(s string) (Password, error) {
 		return plainPassword(plain)
 	}
 	if !LooksLikeHash(s) {
+		if strings.HasPrefix(s, "$") { // a hash that lost its beginning to a shell or a template
+			return Password{}, fmt.Errorf("%w; a plain-text password that begins with $ is written %q", ErrBadHash, PlainPrefix+"$…")
+		}
 		return plainPassword(s)
 	}
 	d, err := decoder.Decode(s)

@@ -123,6 +123,7 @@ func (s *session) resetState() {
 	s.typeA, s.typeSent, s.epsvAll = true, false, false
 	s.facts = defaultFacts
 	s.data.release()
+	s.data = noPromise{}
 }
 
 // cmdACCT: no account information is ever needed (RFC 959: 202 superfluous).

@@ -136,7 +136,7 @@ type recorder struct {
 	*local.FS
 	mu    sync.Mutex
 	ends  []string
-	hook  func(op string) // called before Close of an upload and each Write
+	hook  func(op string) // called before Close and Abort of an upload and each Write
 	plain bool            // hide the system's file, so that no bytes go through the kernel
 }
 
@@ -193,6 +193,9 @@ func (f *recorded) Close() error {
 }
 
 func (f *recorded) Abort(cause error) error {
+	if f.r.hook != nil {
+		f.r.hook("abort")
+	}
 	f.once.Do(func() { f.r.end("abort") })
 	return vfs.Abort(f.File, cause)
 }

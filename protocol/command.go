@@ -122,7 +122,7 @@ func (s *session) dispatch(text []byte) {
 	s.debugCommand(verb, arg)
 	s.lastCode = 0
 	cmd := commands[verb]
-	s.runCommand(verb, cmd, arg)
+	arg = s.runCommand(verb, cmd, arg)
 	if verb != "RNFR" && verb != "RNTO" {
 		s.renameFrom = ""
 	}
@@ -156,47 +156,49 @@ func (s *session) commandDone(verb string, cmd *command, arg string, start time.
 	}
 }
 
-// runCommand checks what the table says and runs the handler.
-func (s *session) runCommand(verb string, cmd *command, arg string) {
+// runCommand checks what the table says and runs the handler. It returns the
+// argument as the handler got it, a path resolved.
+func (s *session) runCommand(verb string, cmd *command, arg string) string {
 	if cmd == nil {
 		s.reply(500, "Unknown command")
-		return
+		return arg
 	}
 	if cmd.run == nil {
 		s.reply(502, "Command not implemented")
-		return
+		return arg
 	}
 	if s.account == nil && !cmd.early {
 		s.reply(530, "Log in with USER and PASS first")
-		return
+		return arg
 	}
 	switch cmd.arg {
 	case argNone:
 		if strings.TrimSpace(arg) != "" {
 			s.reply(501, "No argument allowed")
-			return
+			return arg
 		}
 	case argText:
 		if strings.TrimSpace(arg) == "" {
 			s.reply(501, "Argument missing")
-			return
+			return arg
 		}
 	case argPath:
 		if arg == "" && verb != "CWD" && verb != "XCWD" && verb != "MLSD" && verb != "MLST" {
 			s.reply(501, "Path missing")
-			return
+			return arg
 		}
 		p, ok := resolve(s.cwd, arg)
 		if !ok {
 			s.reply(501, "Invalid path")
-			return
+			return arg
 		}
 		arg = p
 	}
 	if cmd.perm != 0 && cmd.arg == argPath && !s.allowed(cmd.perm, arg) {
-		return
+		return arg
 	}
 	cmd.run(s, arg)
+	return arg
 }
 
 // allowed answers 550 and reports false where the account may not do perm with the path.

@@ -18,15 +18,17 @@ import (
 func (s *session) cmdRETR(p string) {
 	offset := s.rest
 	s.rest = 0
-	if !s.ready() {
+	if !s.ready() || !s.restartable(offset) {
 		return
 	}
 	t, fsys := s.newTransfer("RETR", p, false)
 	var f afero.File
 	err := s.prepare(t, func() (err error) {
-		if f, err = vfs.OpenFrom(fsys, p, offset); err != nil {
+		opened, err := vfs.OpenFrom(fsys, p, offset)
+		if err != nil {
 			return err
 		}
+		f = opened
 		fi, err := f.Stat()
 		switch {
 		case err != nil:

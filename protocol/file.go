@@ -122,8 +122,8 @@ func (s *session) cmdMDTM(p string) {
 func (s *session) cmdMFMT(arg string) {
 	stamp, name, _ := strings.Cut(arg, " ")
 	p, ok := resolve(s.cwd, name)
-	mtime, err := time.ParseInLocation(timeVal, stamp, time.UTC)
-	if err != nil || name == "" || !ok {
+	mtime, valid := parseTime(stamp)
+	if !valid || name == "" || !ok {
 		s.reply(501, "YYYYMMDDhhmmss and a path are needed")
 		return
 	}
@@ -137,6 +137,13 @@ func (s *session) cmdMFMT(arg string) {
 		return
 	}
 	s.replyf(213, "Modify=%s; %s", stamp, p)
+}
+
+// parseTime reads a time-val, fractions included (RFC 3659 section 2.3). Years that do not fit into an
+// int64 of nanoseconds, in which disks are told times, are refused: another time would be set.
+func parseTime(stamp string) (time.Time, bool) {
+	t, err := time.ParseInLocation(timeVal, stamp, time.UTC)
+	return t, err == nil && t.Year() >= 1678 && t.Year() <= 2261
 }
 
 // siteCHMOD sets a file's mode: SITE CHMOD octal path.

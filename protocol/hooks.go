@@ -10,7 +10,7 @@ import (
 // block: a hook that has work to do hands it to somebody else.
 type Hooks struct {
 	Connect     func(Client)                            // the greeting is about to be sent
-	Disconnect  func(Client, time.Duration)             // the session has ended; how long it lasted
+	Disconnect  func(Client, time.Duration)             // a session that was told to Connect has ended; how long it lasted
 	Refused     func(reason string)                     // a connection was not served: "limit", "limit_ip", "shutdown"
 	Login       func(Client)                            // 230
 	LoginFailed func(c Client, reason string)           // 530 to PASS: "denied", "error", "limit"

@@ -2,14 +2,19 @@ package protocol_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/protocol"
 )
 
@@ -42,6 +47,89 @@ func TestPanic(t *testing.T) {
 	if got := s.tree.seen(); len(got) != 1 || got[0] != "abort" {
 		t.Errorf("the file was ended by %v, want abort", got)
 	}
+}
+
+// Nor does one that panics again while the session is being ended, or a hook that does.
+func TestPanicWhileEnding(t *testing.T) {
+	var panics atomic.Int32
+	s := start(t, protocol.TLSExplicit, func(s *server) {
+		s.tree.plain = true
+		s.Hooks.Panic = func(protocol.Client, any, []byte) { panics.Add(1) }
+		s.Hooks.Disconnect = func(protocol.Client, time.Duration) { panic("planned hook") }
+		s.tree.hook = func(op string) {
+			if op != "close" {
+				panic("planned " + op)
+			}
+		}
+	})
+	c := dial(t, s.addr).login()
+	d, _ := c.transfer("STOR a")
+	d.Write([]byte("x"))
+	d.Close()
+	c.want(451)
+	for deadline := time.Now().Add(30 * time.Second); s.Sessions() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sessions remain", s.Sessions())
+		}
+	}
+	if panics.Load() != 2 {
+		t.Errorf("%d panics reported, want that of the upload and that of the hook", panics.Load())
+	}
+}
+
+// Connect and Disconnect are told in pairs, also of a port scan on a port with implicit TLS.
+func TestHooksInPairs(t *testing.T) {
+	var open atomic.Int32
+	s := start(t, protocol.TLSImplicit, func(s *server) {
+		s.Hooks.Connect = func(protocol.Client) { open.Add(1) }
+		s.Hooks.Disconnect = func(protocol.Client, time.Duration) { open.Add(-1) }
+	})
+	c, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+	io.Copy(io.Discard, c)
+	c.Close()
+	for deadline := time.Now().Add(30 * time.Second); s.Sessions() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d sessions remain", s.Sessions())
+		}
+	}
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d sessions are open by the hooks' count", n)
+	}
+}
+
+// endless is a tree whose directories have no last entry.
+type endless struct{ *recorder }
+
+func (e endless) WithContext(context.Context) afero.Fs { return e }
+
+func (e endless) Open(name string) (afero.File, error) {
+	f, err := e.recorder.Open(name)
+	return endlessDir{f}, err
+}
+
+type endlessDir struct{ afero.File }
+
+func (d endlessDir) Readdir(int) ([]os.FileInfo, error) {
+	fi, err := d.Stat()
+	return []os.FileInfo{fi}, err
+}
+
+// A listing that nobody reads any more is not gone on with: a bucket would be asked for all its pages.
+func TestListingForNobody(t *testing.T) {
+	s := start(t, protocol.TLSExplicit, func(s *server) {
+		s.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return endless{s.tree}, nil }
+	})
+	c := dial(t, s.addr).login()
+	d, raw := c.transfer("NLST")
+	if _, err := d.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	reset(raw)
+	c.want(426)
 }
 
 // A tree that hangs blocks nobody else.

@@ -72,8 +72,10 @@ func (l *lineReader) read(deadline time.Time, called func() bool) line {
 	return line{text, err}
 }
 
-// buffered reports whether bytes behind the last line have been read already.
-func (l *lineReader) buffered() bool { return l.r < l.w }
+// begun reports whether bytes behind the last line have been read already.
+func (l *lineReader) begun() bool {
+	return l.r < l.w || len(l.text) > 0 || l.telnet != telnetFilter{}
+}
 
 // readLine returns the bytes up to LF, without it and one CR before it. Clients
 // that send LF alone are understood. A time-out loses nothing: the next call goes on.

@@ -117,7 +117,9 @@ func (l *listing) move(t *transfer, c *dataConn) error {
 			line = l.session.encode(string(line))
 		}
 		line = append(line, '\r', '\n')
-		w.Write(line)
+		if _, err := w.Write(line); err != nil {
+			break // Flush returns it again; the rest of the tree is not asked for nobody
+		}
 		next, err, ok := l.next()
 		if err != nil {
 			w.Flush()

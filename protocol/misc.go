@@ -69,6 +69,16 @@ func (s *session) cmdREST(arg string) {
 	s.replyf(350, "Restarting at %d, send STOR or RETR", n)
 }
 
+// restartable reports whether a transfer may begin at the offset, and answers why not: TYPE A may have
+// come behind REST.
+func (s *session) restartable(offset int64) bool {
+	if offset > 0 && s.ascii() {
+		s.reply(554, "No restart in ASCII mode, send TYPE I")
+		return false
+	}
+	return true
+}
+
 // cmdALLO: room is never reserved. 200 and not 202, which sends one family of
 // cameras into a loop of reconnecting.
 func (s *session) cmdALLO(arg string) {

@@ -17,6 +17,8 @@ const (
 	// portRest is how long a port that was promised and never used stays blocked
 	// for that address, so that a late connection is not taken for another session's.
 	portRest = time.Minute
+	// portSkip is how long a port that could not be bound is not tried again.
+	portSkip = 30 * time.Second
 )
 
 var errNoPort = errors.New("no passive port free")
@@ -35,7 +37,8 @@ type passivePool struct {
 	mu      sync.Mutex
 	closed  bool
 	next    int                            // where the search for a port begins
-	bound   map[uint16]net.Listener        // shared listeners; nil value: taken by another program
+	bound   map[uint16]net.Listener        // shared listeners
+	skipped map[uint16]time.Time           // ports that could not be bound, until when
 	waiting map[passiveKey]*passivePromise // who waits for whom
 	resting map[passiveKey]time.Time       // unused promises, until when
 	order   []passiveKey                   // the keys of resting, the oldest first
@@ -50,7 +53,7 @@ type passiveKey struct {
 func newPassivePool(r PortRange, exclusive, foreign bool, listen func(context.Context, string, string) (net.Listener, error), log *slog.Logger) *passivePool {
 	return &passivePool{
 		ports: r, exclusive: exclusive || foreign, foreign: foreign, listen: listen, log: log,
-		bound: make(map[uint16]net.Listener), waiting: make(map[passiveKey]*passivePromise),
+		bound: make(map[uint16]net.Listener), skipped: make(map[uint16]time.Time), waiting: make(map[passiveKey]*passivePromise),
 		resting: make(map[passiveKey]time.Time), freed: make(chan struct{}),
 	}
 }
@@ -165,17 +168,24 @@ func (p *passivePool) sweep(now time.Time) {
 	}
 }
 
-// bind listens on a port of the range unless that has been done. Ports taken by others are skipped.
+// bind listens on a port of the range unless that has been done. Ports taken by others are
+// skipped, for a while: it may have been an outgoing connection of a moment, or a
+// lack of descriptors.
 func (p *passivePool) bind(ctx context.Context, port uint16) bool {
-	if l, ok := p.bound[port]; ok {
-		return l != nil
+	if p.bound[port] != nil {
+		return true
+	}
+	now := time.Now()
+	if now.Before(p.skipped[port]) {
+		return false
 	}
 	l, err := p.listen(context.WithoutCancel(ctx), "tcp", fmt.Sprintf(":%d", port))
 	if err != nil {
 		p.log.Warn("passive port skipped", "port", port, "err", err)
-		p.bound[port] = nil
+		p.skipped[port] = now.Add(portSkip)
 		return false
 	}
+	delete(p.skipped, port)
 	p.bound[port] = l
 	go p.accept(l, port) // ends when close closes l
 	return true
@@ -219,9 +229,7 @@ func (p *passivePool) close() {
 	defer p.mu.Unlock()
 	p.closed = true
 	for _, l := range p.bound {
-		if l != nil {
-			l.Close()
-		}
+		l.Close()
 	}
 }
 
@@ -248,8 +256,14 @@ type passivePromise struct {
 func (pr *passivePromise) acceptOwn() {
 	for {
 		c, err := pr.own.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
+			// Released; a connection that was taken while that happened is nobody's.
+			pr.drop()
 			return
+		}
+		if err != nil {
+			time.Sleep(10 * time.Millisecond) // out of descriptors: it passes
+			continue
 		}
 		if pr.from.IsValid() && addrPort(c.RemoteAddr()).Addr() != pr.from {
 			refuse(c)
@@ -294,6 +308,11 @@ func (pr *passivePromise) release() {
 		}
 		p.mu.Unlock()
 	}
+	pr.drop()
+}
+
+// drop closes what has connected and was not taken.
+func (pr *passivePromise) drop() {
 	select {
 	case c := <-pr.got:
 		refuse(c)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -35,15 +36,17 @@ type session struct {
 	remote netip.AddrPort
 	local  netip.AddrPort
 
-	log      *slog.Logger
-	debugOn  bool
-	out      []byte // reply buffer
-	writeErr error
-	lastCode int
-	ended    bool     // no further command is to be read
-	lost     bool     // the control connection has ended without QUIT
-	quitting bool     // QUIT has been read and waits for the transfer's end
-	queued   [][]byte // lines that wait for the transfer's end
+	log       *slog.Logger
+	debugOn   bool
+	out       []byte // reply buffer
+	writeErr  error
+	lastCode  int
+	connected bool     // the Connect hook has been told
+	ended     bool     // no further command is to be read
+	lost      bool     // the control connection has ended without QUIT
+	calledOff bool     // ctx is done, and that has been acted upon
+	quitting  bool     // QUIT has been read and waits for the transfer's end
+	queued    [][]byte // lines that wait for the transfer's end
 
 	// login
 	user     string // the last USER
@@ -72,12 +75,24 @@ type session struct {
 
 // run serves the session to its end. The caller closes nothing.
 func (s *session) run() {
-	defer s.finish()
+	defer s.srv.remove(s)
+	s.guarded(s.serve)
+	s.guarded(s.endTransfer)
+	s.guarded(s.finish)
+}
+
+// guarded keeps a programming error in its session.
+func (s *session) guarded(f func()) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.panicked(v, debug.Stack())
 		}
 	}()
+	f()
+}
+
+// serve is the session from its first byte to its last command.
+func (s *session) serve() {
 	if s.lis.TLS == TLSImplicit {
 		if !s.startTLS() {
 			return
@@ -85,6 +100,7 @@ func (s *session) run() {
 		s.private = true
 	}
 	s.lines = newLineReader(s.conn)
+	s.connected = true
 	if h := s.srv.Hooks.Connect; h != nil {
 		h(s.client())
 	}
@@ -166,6 +182,10 @@ func (s *session) wait() {
 		defer timer.Stop()
 		idle, closing = timer.C, s.srv.closing
 	}
+	var called <-chan struct{}
+	if !s.calledOff {
+		called = s.ctx.Done()
+	}
 	select {
 	case l := <-s.lines.got:
 		s.asked = false
@@ -183,7 +203,7 @@ func (s *session) wait() {
 		s.idle()
 	case <-closing:
 		// the loop's head answers
-	case <-s.ctx.Done():
+	case <-called:
 		s.callOff(context.Cause(s.ctx))
 	}
 }
@@ -251,8 +271,7 @@ func (s *session) controlEnded(err error) {
 // callOff breaks off a running transfer like a cut, and the session ends behind it.
 func (s *session) callOff(cause error) {
 	s.callOffTransfer(cause)
-	s.ctx, s.cancel = context.WithCancelCause(context.Background()) // said once
-	s.lost = true
+	s.calledOff, s.lost = true, true
 }
 
 // stopping reports whether the server has begun to shut down.
@@ -265,12 +284,16 @@ func (s *session) stopping() bool {
 	}
 }
 
-// finish releases everything, whatever ended the session.
-func (s *session) finish() {
-	if t := s.transfer; t != nil { // only after a panic or a dead control connection
+// endTransfer calls off what still runs: only after a panic or on a dead control connection.
+func (s *session) endTransfer() {
+	if t := s.transfer; t != nil {
 		s.callOffTransfer(errSessionEnded)
 		s.drain(t)
 	}
+}
+
+// finish releases everything, whatever ended the session.
+func (s *session) finish() {
 	s.data.release()
 	s.cancel(errSessionEnded)
 	s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // for TLS's close_notify
@@ -280,14 +303,16 @@ func (s *session) finish() {
 		s.log.Info("logout")
 	}
 	s.log.Debug("session ended", "seconds", time.Since(s.start).Seconds())
-	if h := s.srv.Hooks.Disconnect; h != nil {
+	if h := s.srv.Hooks.Disconnect; h != nil && s.connected {
 		h(s.client(), time.Since(s.start))
 	}
-	s.srv.remove(s)
 }
 
 // drain waits for a transfer that nobody asks about any more.
 func (s *session) drain(t *transfer) {
+	if t.answer != nil { // the session has ended between the two looks of the verdict
+		t.answer <- errSessionEnded
+	}
 	for {
 		select {
 		case answer := <-t.eof:
@@ -326,11 +351,12 @@ func (s *session) debugCommand(verb, arg string) {
 	if !s.debugOn {
 		return
 	}
-	switch verb {
-	case "PASS", "ACCT":
-		arg = "******"
+	said := strings.TrimSpace(verb + " " + arg)
+	// Also " PASS x" and "PASS\tx", which are no commands and tell as much.
+	if first := strings.Fields(strings.ToUpper(said) + " .")[0]; first == "PASS" || first == "ACCT" {
+		said = first + " ******"
 	}
-	s.log.Debug("<- " + printable(verb+" "+arg))
+	s.log.Debug("<- " + printable(said))
 }
 
 func (s *session) debugReply(code int, lines []string) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // makeBaseTLS prepares the configuration that every connection's own one is cloned from.
@@ -82,6 +83,7 @@ func (s *session) startTLS() bool {
 	c := tls.Server(s.raw, s.sessionTLS())
 	ctx, cancel := context.WithTimeout(s.ctx, s.srv.connectTimeout())
 	defer cancel()
+	s.raw.SetReadDeadline(time.Time{}) // that of the last line: the context has the handshake's
 	if err := c.HandshakeContext(ctx); err != nil {
 		s.log.Warn("TLS handshake failed", "err", err)
 		return false
@@ -122,7 +124,7 @@ func (s *session) cmdAUTH(arg string) {
 		s.reply(503, "TLS is already in use")
 		return
 	}
-	if s.lines.buffered() {
+	if s.sentAhead() {
 		// Whatever was sent behind AUTH in clear text may come from somebody in the
 		// middle and must not be taken for the client's word under TLS.
 		s.log.Warn("plaintext behind AUTH, session ended")
@@ -141,6 +143,21 @@ func (s *session) cmdAUTH(arg string) {
 	}
 	s.user, s.userSent, s.pbsz = "", false, false
 	s.private = mech == "SSL" || mech == "TLS-P" // RFC 4217 section 4: PROT P is implied
+}
+
+// sentAhead reports whether the client has sent anything behind the command that is
+// being handled. Afterwards nobody reads the connection: an AUTH that was sent during a transfer
+// has a goroutine behind it that already waits for the next line.
+func (s *session) sentAhead() bool {
+	if s.asked {
+		s.wake()
+		l := <-s.lines.got
+		s.asked = false
+		if !isTimeout(l.err) {
+			return true
+		}
+	}
+	return len(s.queued) > 0 || s.lines.begun()
 }
 
 func (s *session) cmdPBSZ(arg string) {

@@ -138,6 +138,36 @@ func TestPlaintextBehindAuth(t *testing.T) {
 	}
 }
 
+// The same for an AUTH that was sent during a transfer, with something behind it or alone.
+func TestAuthDuringTransfer(t *testing.T) {
+	s := start(t, protocol.TLSExplicit, nil)
+	c := dial(t, s.addr).login()
+	d, _ := c.transfer("STOR a")
+	c.send("AUTH TLS\r\nUSER joe\r\nNOOP")
+	c.want(200) // NOOP does not wait: the lines before it have been read
+	d.Close()
+	c.want(226)
+	c.want(421)
+	if _, err := c.in.ReadByte(); err != io.EOF {
+		t.Errorf("read %v, want the end", err)
+	}
+
+	c = dial(t, s.addr).login()
+	d, _ = c.transfer("STOR a")
+	c.send("NOOP")
+	c.want(200)
+	c.send("AUTH TLS")
+	d.Close()
+	c.want(226)
+	c.want(234)
+	tc := tls.Client(c.raw, &tls.Config{InsecureSkipVerify: true})
+	if err := tc.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	c.conn, c.in = tc, bufio.NewReader(tc)
+	c.login()
+}
+
 // The order of AUTH, PBSZ and PROT, and what TLS being required means.
 func TestSecurityCommands(t *testing.T) {
 	s := start(t, protocol.TLSExplicit, nil)

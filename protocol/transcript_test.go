@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +139,7 @@ type transcript struct {
 	mu     sync.Mutex
 	ports  map[uint16]*pipeListener
 	dialed chan net.Conn
+	taken  int // so many attempts to listen fail
 
 	control net.Conn
 	in      *bufio.Reader
@@ -208,6 +210,10 @@ func (tr *transcript) listen(_ context.Context, _, address string) (net.Listener
 	port, _ := strconv.Atoi(p)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
+	if tr.taken > 0 {
+		tr.taken--
+		return nil, syscall.EMFILE
+	}
 	if port == 0 {
 		port = 50000 + len(tr.ports)
 	}
@@ -356,6 +362,17 @@ func (tr *transcript) option(arg string) {
 		tr.srv.ASCII = ASCII(v)
 	case "ports":
 		tr.srv.PassivePorts = PortRange{uint16(n), uint16(n)}
+	case "taken":
+		tr.taken = n
+	case "settle":
+		tr.srv.CutSettle = d
+	case "atomic":
+		tree, err := local.New(local.Options{Root: tr.root, Atomic: true})
+		if err != nil {
+			tr.fatalf("%v", err)
+		}
+		tr.t.Cleanup(func() { tree.Close() })
+		tr.srv.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return tree, nil }
 	case "latin1":
 		tr.srv.Encoding = charmap.ISO8859_1
 	default:

@@ -31,11 +31,11 @@ type transfer struct {
 	done   chan outcome    // the transfer's last word
 
 	publishes  bool             // the commit makes visible what a cut must not
-	answer     chan<- error     // where the verdict is waited for
+	answer     chan<- error     // where the verdict is waited for, until it is given
 	settled    <-chan time.Time // runs between the two looks of the verdict
 	grace      <-chan time.Time // runs once the control connection is lost
 	committing bool             // nothing calls it off any more
-	aborted    bool             // ABOR waits for its reply
+	aborts     int              // so many ABOR wait for their reply
 	line       commandLine
 }
 
@@ -137,6 +137,11 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 		if v := recover(); v != nil {
 			o.panic, o.stack, o.err = v, debug.Stack(), fmt.Errorf("panic: %v", v)
 			if !ended {
+				defer func() {
+					if v := recover(); v != nil { // what is broken in one place may be in the other
+						o.err = errors.Join(o.err, fmt.Errorf("panic: %v", v))
+					}
+				}()
 				t.body.giveUp(o.err)
 			}
 		}
@@ -218,6 +223,7 @@ func (s *session) decide() {
 		t.committing, t.grace = true, nil
 	}
 	t.answer <- err
+	t.answer = nil
 }
 
 // controlGone looks once whether the control connection has ended without QUIT.
@@ -272,7 +278,7 @@ func (s *session) transferDone(o outcome) {
 	}
 	s.reportTransfer(t, o)
 	s.commandDone(t.line.verb, t.line.cmd, t.line.arg, t.line.start)
-	if t.aborted {
+	for range t.aborts {
 		s.reply(226, "ABOR successful")
 	}
 	if o.panic != nil {
@@ -306,7 +312,7 @@ func (s *session) reportTransfer(t *transfer, o outcome) {
 // commit is under way is complete already: 226 twice.
 func (s *session) cmdABOR(string) {
 	if s.transfer != nil {
-		s.transfer.aborted = true
+		s.transfer.aborts++
 		s.callOffTransfer(errAborted)
 		return
 	}

@@ -35,6 +35,9 @@ func (s *session) cmdAPPE(p string) {
 // store begins an upload. Offset is 0 for a new content, -1 for the end of the file.
 func (s *session) store(verb, p string, offset int64) {
 	s.rest = 0
+	if !s.ready() || !s.restartable(offset) {
+		return
+	}
 	s.receive(verb, p, "Opening data connection for "+path.Base(p), func(fsys afero.Fs) (afero.File, error) {
 		if offset != 0 {
 			return vfs.OpenAt(fsys, p, offset)
@@ -58,7 +61,7 @@ func (s *session) cmdSTOU(arg string) {
 		return
 	}
 	p := dir + "." + strings.ToLower(rand.Text()[:16])
-	if !s.allowed(commands["STOU"].perm, p) {
+	if !s.allowed(commands["STOU"].perm, p) || !s.ready() {
 		return
 	}
 	s.receive("STOU", p, "FILE: "+path.Base(p), func(fsys afero.Fs) (afero.File, error) {
@@ -68,13 +71,13 @@ func (s *session) cmdSTOU(arg string) {
 
 // receive begins an upload into the file that open opens. What can be refused is refused before the 150.
 func (s *session) receive(verb, p, text string, open func(afero.Fs) (afero.File, error)) {
-	if !s.ready() {
-		return
-	}
 	t, fsys := s.newTransfer(verb, p, true)
 	var f afero.File
-	err := s.prepare(t, func() (err error) {
-		f, err = open(fsys)
+	err := s.prepare(t, func() error {
+		opened, err := open(fsys)
+		if err == nil { // what comes with an error may be a nil pointer in an interface
+			f = opened
+		}
 		return err
 	})
 	if err != nil {

@@ -57,7 +57,7 @@ func (l *FS) OpenFile(name string, flag int, perm os.FileMode) (afero.File, erro
 		w.offset = -1
 	}
 	w.anew = flag&(os.O_TRUNC|os.O_EXCL) != 0
-	return w.open()
+	return w.file()
 }
 
 // OpenAt opens a file for writing from offset on: see [vfs.Resumer].
@@ -76,7 +76,16 @@ func (l *FS) OpenAt(name string, offset int64) (afero.File, error) {
 	if offset < 0 {
 		w.flag |= os.O_CREATE
 	}
-	return w.open()
+	return w.file()
+}
+
+// file is open for callers that want the interface: no file is nil, and not a nil pointer in it.
+func (o *opening) file() (afero.File, error) {
+	f, err := o.open()
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // open opens what is a directory or a regular file, and nothing else. It never

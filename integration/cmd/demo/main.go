@@ -153,7 +153,7 @@ func start(ctx context.Context, backend, dir string) (backing, error) {
 			return backing{}, err
 		}
 		return backing{s.Process,
-			fmt.Sprintf("{type: s3, bucket: %s, region: %s, endpoint: %q, path_style: true}", bucket, servers.S3Region, s.URL()),
+			fmt.Sprintf("{type: s3, bucket: %s, region: %s, endpoint: %q, profile: versitygw}", bucket, servers.S3Region, s.URL()),
 			servers.Environment(""),
 			fmt.Sprintf("the bucket %q of an S3 server (versitygw) on %s", bucket, s.Addr),
 			fmt.Sprintf("ls -l %s        # the S3 server keeps each object as a file", filepath.Join(s.Dir, bucket))}, nil
