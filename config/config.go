@@ -70,6 +70,7 @@ type Config struct {
 
 	file  string
 	lines map[string]int
+	read  bool // the document could be read, mistakes or not
 }
 
 // Listener is an address that clients connect to.

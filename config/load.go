@@ -30,8 +30,8 @@ const (
 // nil; it may be used if the report has not failed.
 func Load(name string) (*Config, Report) {
 	c, report := load(name)
-	if !report.Failed() {
-		report = append(report, c.Check()...)
+	if c.read {
+		report = append(report, report.unrelated(c.Check())...)
 	}
 	report.Sort()
 	return c, report
@@ -74,6 +74,7 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	var doc, second yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF): // nothing but comments
+		c.read = true
 		return c, nil
 	case err != nil:
 		return c, Report{syntaxProblem(name, err)}
@@ -89,6 +90,7 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 		return c, Report{{File: name, Text: "the document is too large when its aliases are followed"}}
 	}
 	d.secretFiles()
+	c.read = true
 	d.report.Sort()
 	return c, d.report
 }

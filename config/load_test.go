@@ -76,6 +76,7 @@ FILE:4: backends.c.region: unknown key "region" (hint: back ends of type s3 have
 FILE:7: backends.d.bukket: unknown key "bukket" (hint: did you mean "bucket"?)
 FILE:8: backends.e.pth: unknown key "pth" (hint: did you mean "path"?)`},
 		{"secret files", "users:\n- name: a\n  password: x\n  password_file: pw\n  home: a:/\n- name: b\n  password_file: gone\n- name: c\n  password_file: empty\n", `FILE:4: users[0].password_file: both the value and a file for it are given (hint: keep one of them)
+FILE:5: users[0].home: unknown back end "a" (hint: add it below "backends")
 FILE:7: users[1].password_file: DIR/gone: cannot open: no such file or directory
 FILE:9: users[2].password_file: DIR/empty is empty`},
 		{"users", head + `users:

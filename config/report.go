@@ -104,3 +104,23 @@ func didYouMean(got string, words []string) string {
 	}
 	return fmt.Sprintf("did you mean %q?", best)
 }
+
+// unrelated returns those of the problems found by looking at the values that do not follow
+// from a value that could not be read: none about the same key, what is below
+// or above it, or the file for it, and no warnings, for which the picture has to be whole.
+func (r Report) unrelated(found Report) Report {
+	if !r.Failed() {
+		return found
+	}
+	var left Report
+	for _, p := range found {
+		follows := p.Warning || p.Line == 0 || slices.ContainsFunc(r, func(q Problem) bool {
+			read := strings.TrimSuffix(q.Path, "_file")
+			return strings.HasPrefix(p.Path, read) || strings.HasPrefix(read, p.Path)
+		})
+		if !follows {
+			left = append(left, p)
+		}
+	}
+	return left
+}
