@@ -246,7 +246,7 @@ func TestDefaultsAreTheDefaults(t *testing.T) {
 	if report := c.Check(); report.Failed() {
 		t.Errorf("the defaults do not pass the check:\n%v", report)
 	}
-	c.file, c.lines = "", nil
+	c.file, c.lines, c.read = "", nil, false
 	if want := Default(); !reflect.DeepEqual(c, want) {
 		t.Errorf("the defaults read as\n%+v, want\n%+v", c, want)
 	}
