@@ -43,10 +43,11 @@ conformance: $(SERVERS) ## only the conformance suite on real store servers
 chart: $(BIN)/helm $(BIN)/kubeconform $(SCHEMAS)/.done ## lint the chart and check what it renders against the API
 	sh integration/scripts/chart.sh $(BIN) $(SCHEMAS) $(CHART)
 
-check: $(BIN)/staticcheck ## gofmt, vet, staticcheck
+check: $(BIN)/staticcheck ## gofmt, vet, staticcheck, and who may import whom
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
 	go vet ./...
 	$(BIN)/staticcheck ./...
+	go test .
 	cd integration && go vet ./... && ../$(BIN)/staticcheck ./...
 
 bench: build packages $(SERVERS) ## measure against vsftpd and the bare SDK; see doc/performance.md
