@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
@@ -443,7 +444,9 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 		k.place(at+".home", home)
 	}
 	clean := map[string]string{}
-	for dir, place := range mounts {
+	// In order, so that of two spellings of a directory the same one is always the one at fault.
+	for _, dir := range slices.Sorted(maps.Keys(mounts)) {
+		place := mounts[dir]
 		here := at + ".mounts." + dir
 		k.place(here, place)
 		switch c := path.Clean("/" + dir); {
