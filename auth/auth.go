@@ -37,6 +37,8 @@ type Account struct {
 	// program gives it its meaning; this package only carries it.
 	Home   string
 	Mounts map[string]string // further trees by the directory they appear at
+	// Profile names how the server bears with the habits of the user's device; empty means the listener's.
+	Profile string
 	// LoginMessage and QuitMessage replace the texts of the 230 and 221 replies.
 	LoginMessage string
 	QuitMessage  string

@@ -7,7 +7,7 @@ import (
 
 // ascii reports whether TYPE A converts line ends in the next transfer.
 func (s *session) ascii() bool {
-	switch s.srv.ASCII {
+	switch s.profile.ASCII {
 	case ASCIIAlways:
 		return s.typeA
 	case ASCIINever:

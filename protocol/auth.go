@@ -63,6 +63,9 @@ func (s *session) cmdPASS(arg string) {
 		return
 	}
 	s.account, s.fs, s.cwd, s.failures = a, fsys, "/", 0
+	if a.Profile != "" && s.srv.Profiles != nil {
+		s.setProfile(s.srv.Profiles(a.Profile))
+	}
 	s.log = s.log.With("user", a.Name)
 	s.log.Info("login", "tls", s.tls)
 	if h := s.srv.Hooks.Login; h != nil {
@@ -113,6 +116,7 @@ func (s *session) logout() {
 	s.log.Info("logout")
 	s.log = s.srv.log.With("session", s.id, "remote", s.remote.String())
 	s.account, s.fs = nil, nil
+	s.profile = s.listenerProfile()
 	s.user, s.userSent = "", false
 	s.resetState()
 }

@@ -131,7 +131,7 @@ func TestCuts(t *testing.T) {
 
 // Devices that hang up at once after the last byte can be let in.
 func TestAcceptCuts(t *testing.T) {
-	s := start(t, protocol.TLSExplicit, func(s *server) { s.AcceptControlLost, s.AcceptNoCloseNotify = true, true })
+	s := start(t, protocol.TLSExplicit, func(s *server) { s.Profile.AcceptControlLost, s.Profile.AcceptNoCloseNotify = true, true })
 	c := dial(t, s.addr).login()
 	d, _ := c.transfer("STOR a")
 	d.Write(half)

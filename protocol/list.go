@@ -113,7 +113,7 @@ func (l *listing) move(t *transfer, c *dataConn) error {
 	var line []byte
 	for fi := l.first; fi != nil; {
 		line = l.write(line[:0], l.dir, fi)
-		if l.session.srv.Encoding != nil {
+		if l.session.profile.Encoding != nil {
 			line = l.session.encode(string(line))
 		}
 		line = append(line, '\r', '\n')

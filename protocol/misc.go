@@ -105,7 +105,7 @@ func (s *session) cmdFEAT(string) {
 		lines = append(lines, "PBSZ", "PROT")
 	}
 	lines = append(lines, "REST STREAM", "SIZE", "TVFS")
-	if s.srv.Encoding == nil {
+	if s.profile.Encoding == nil {
 		lines = append(lines, "UTF8")
 	}
 	s.send(211, append(lines, "End"))
@@ -121,7 +121,7 @@ func (s *session) cmdOPTS(arg string) {
 	case "UTF8":
 		switch on := strings.ToUpper(strings.TrimSpace(rest)); {
 		case on == "ON" || on == "", on == "NLST":
-			if s.srv.Encoding == nil {
+			if s.profile.Encoding == nil {
 				s.reply(200, "UTF8 is on")
 				return
 			}

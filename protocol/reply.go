@@ -81,10 +81,10 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 // encode turns UTF-8 into the session's encoding; what has no place in it
 // becomes its replacement character.
 func (s *session) encode(text string) []byte {
-	if s.srv.Encoding == nil {
+	if s.profile.Encoding == nil {
 		return []byte(text)
 	}
-	b, err := newEncoder(s.srv.Encoding).Bytes([]byte(text))
+	b, err := newEncoder(s.profile.Encoding).Bytes([]byte(text))
 	if err != nil {
 		return bytes.Map(func(r rune) rune {
 			if r > 126 {
@@ -99,10 +99,10 @@ func (s *session) encode(text string) []byte {
 // decode turns the session's encoding into UTF-8. Without an encoding the bytes stay
 // as they are: a disk can hold them, a bucket refuses what is no UTF-8.
 func (s *session) decode(raw []byte) string {
-	if s.srv.Encoding == nil {
+	if s.profile.Encoding == nil {
 		return string(raw)
 	}
-	b, err := s.srv.Encoding.NewDecoder().Bytes(raw)
+	b, err := s.profile.Encoding.NewDecoder().Bytes(raw)
 	if err != nil {
 		return string(raw)
 	}

@@ -119,6 +119,7 @@ func (s *Server) admit(l *Listener, c net.Conn) {
 		raw: c, conn: c, remote: remote, local: local,
 		cwd: "/", typeA: true, facts: defaultFacts, data: noPromise{},
 	}
+	ses.profile = ses.listenerProfile()
 	s.sessions[ses] = struct{}{}
 	s.perIP[remote.Addr()]++
 	s.mu.Unlock()

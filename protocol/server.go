@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
-	"golang.org/x/text/encoding"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 )
@@ -42,7 +41,7 @@ const (
 // ASCII says when TYPE A converts line ends.
 type ASCII string
 
-// The values of Server.ASCII.
+// The values of Profile.ASCII.
 const (
 	ASCIIExplicit ASCII = "explicit" // only after the client has sent TYPE A
 	ASCIIAlways   ASCII = "always"   // also while TYPE A is only RFC 959's default
@@ -71,6 +70,8 @@ type Listener struct {
 	// RequireTLSControl refuses USER, and RequireTLSData every transfer, in clear text.
 	RequireTLSControl bool
 	RequireTLSData    bool
+	// Profile is that of its sessions; nil means Server.Profile.
+	Profile *Profile
 }
 
 // Server is an FTP server. Auth and OpenFS must be set; a zero value elsewhere
@@ -124,11 +125,6 @@ type Server struct {
 	// PermitPrivilegedPorts lets PORT and EPRT name ports below 1024.
 	PermitPrivilegedPorts bool
 
-	// AcceptNoCloseNotify takes the end of a TLS upload without close_notify for its end instead of a cut.
-	AcceptNoCloseNotify bool
-	// AcceptControlLost takes an upload whose control connection has ended without
-	// QUIT for whole, if the data connection ended in order.
-	AcceptControlLost bool
 	// CutSettle is how long the end of a killed client's control connection may
 	// come behind the end of its data; default 5 ms, negative for none. Uploads
 	// into trees whose commit publishes (vfs.Publishes) wait for it.
@@ -137,10 +133,10 @@ type Server struct {
 	// lost in the middle of an upload; default 10 s.
 	CutGrace time.Duration
 
-	// ASCII says when TYPE A converts; default ASCIIExplicit.
-	ASCII ASCII
-	// Encoding is that of names on the control connection; nil means UTF-8.
-	Encoding encoding.Encoding
+	// Profile is that of sessions whose listener and account have none of their own.
+	Profile Profile
+	// Profiles returns the profile that an account names, or nil where there is none of that name.
+	Profiles func(name string) *Profile
 	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
 	LocalTime bool
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.

@@ -36,6 +36,8 @@ type session struct {
 	remote netip.AddrPort
 	local  netip.AddrPort
 
+	profile *Profile // never nil
+
 	log       *slog.Logger
 	debugOn   bool
 	out       []byte // reply buffer

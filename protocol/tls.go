@@ -196,7 +196,7 @@ var errNotResumed = errors.New("TLS session of the control connection was not re
 // secure puts TLS over a data connection, the server being TLS's server also in
 // active mode (RFC 4217 section 7).
 func (s *session) secure(ctx context.Context, raw *rawData, upload bool) (*tlsData, error) {
-	d := &tlsData{Conn: tls.Server(raw, s.dataTLS(upload)), raw: raw, sloppy: s.srv.AcceptNoCloseNotify}
+	d := &tlsData{Conn: tls.Server(raw, s.dataTLS(upload)), raw: raw, sloppy: s.profile.AcceptNoCloseNotify}
 	if err := d.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}

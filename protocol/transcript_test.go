@@ -359,7 +359,7 @@ func (tr *transcript) option(arg string) {
 	case "banner":
 		tr.srv.Banner = tr.unquote(v)
 	case "ascii":
-		tr.srv.ASCII = ASCII(v)
+		tr.srv.Profile.ASCII = ASCII(v)
 	case "ports":
 		tr.srv.PassivePorts = PortRange{uint16(n), uint16(n)}
 	case "taken":
@@ -374,7 +374,7 @@ func (tr *transcript) option(arg string) {
 		tr.t.Cleanup(func() { tree.Close() })
 		tr.srv.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return tree, nil }
 	case "latin1":
-		tr.srv.Encoding = charmap.ISO8859_1
+		tr.srv.Profile.Encoding = charmap.ISO8859_1
 	default:
 		tr.fatalf("unknown option %q", k)
 	}

@@ -206,7 +206,7 @@ func (s *session) endOfData(answer chan<- error) {
 }
 
 // mayBeCut reports whether the end of the control connection means anything for the upload.
-func (s *session) mayBeCut() bool { return !s.srv.AcceptControlLost && !s.quitting }
+func (s *session) mayBeCut() bool { return !s.profile.AcceptControlLost && !s.quitting }
 
 // decide gives the verdict. It is the last moment at which the upload can be called off.
 func (s *session) decide() {

@@ -206,14 +206,17 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		PassiveAddress:         newPassiveAddress(ctx, cfg.Passive.Address, log),
 		PermitForeignAddresses: cfg.Passive.PermitForeignAddresses,
 		PermitPrivilegedPorts:  cfg.Passive.PermitPrivilegedPorts,
-		AcceptNoCloseNotify:    cfg.Cut.CloseNotify == "accept",
-		AcceptControlLost:      cfg.Cut.ControlLost == "accept",
 		CutSettle:              settle,
 		CutGrace:               cfg.Cut.Grace,
-		ASCII:                  protocol.ASCII(cfg.ASCII),
-		Encoding:               enc,
-		LocalTime:              cfg.LocalTime,
-		NoSendfile:             !cfg.Sendfile,
+		Profile: protocol.Profile{
+			Name:                "default",
+			ASCII:               protocol.ASCII(cfg.ASCII),
+			Encoding:            enc,
+			AcceptNoCloseNotify: cfg.Cut.CloseNotify == "accept",
+			AcceptControlLost:   cfg.Cut.ControlLost == "accept",
+		},
+		LocalTime:  cfg.LocalTime,
+		NoSendfile: !cfg.Sendfile,
 	}, certs, nil
 }
 
