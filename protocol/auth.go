@@ -125,6 +125,7 @@ func (s *session) logout() {
 func (s *session) resetState() {
 	s.cwd, s.renameFrom, s.rest = "/", "", 0
 	s.typeA, s.typeSent, s.epsvAll = true, false, false
+	s.modeZ, s.level = false, defaultLevel
 	s.facts = defaultFacts
 	s.data.release()
 	s.data = noPromise{}

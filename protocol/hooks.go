@@ -42,7 +42,7 @@ type Transfer struct {
 	Path   string // the client's path
 	Upload bool
 	TLS    bool          // on the data connection
-	Bytes  int64         // over the data connection
+	Bytes  int64         // of the file or listing as it was read or written; MODE Z sends fewer
 	Took   time.Duration // from the 150 to the last reply
 	Result Result
 	Code   int   // of the last reply

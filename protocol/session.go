@@ -63,6 +63,8 @@ type session struct {
 	rest       int64
 	typeA      bool // TYPE A is in force
 	typeSent   bool // because the client said so
+	modeZ      bool // MODE Z
+	level      int  // of its compression
 	epsvAll    bool
 	facts      factSet
 	transfer   *transfer // running, or nil

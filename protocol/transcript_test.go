@@ -373,6 +373,8 @@ func (tr *transcript) option(arg string) {
 		}
 		tr.t.Cleanup(func() { tree.Close() })
 		tr.srv.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return tree, nil }
+	case "nodeflate":
+		tr.srv.NoDeflate = true
 	case "latin1":
 		tr.srv.Profile.Encoding = charmap.ISO8859_1
 	default:
