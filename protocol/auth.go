@@ -113,12 +113,20 @@ func (s *session) loginReport(reason string) {
 
 // logout forgets who was logged in and all that belongs to it.
 func (s *session) logout() {
-	s.log.Info("logout")
+	s.loggedOut()
 	s.log = s.srv.log.With("session", s.id, "remote", s.remote.String())
 	s.account, s.fs = nil, nil
 	s.profile = s.listenerProfile()
 	s.user, s.userSent = "", false
 	s.resetState()
+}
+
+// loggedOut tells that who was logged in is so no more.
+func (s *session) loggedOut() {
+	s.log.Info("logout")
+	if h := s.srv.Hooks.Logout; h != nil {
+		h(s.client())
+	}
 }
 
 // resetState puts the transfer parameters back to RFC 959's defaults.

@@ -302,7 +302,7 @@ func (s *session) finish() {
 	s.conn.Close()
 	s.raw.Close()
 	if s.account != nil {
-		s.log.Info("logout")
+		s.loggedOut()
 	}
 	s.log.Debug("session ended", "seconds", time.Since(s.start).Seconds())
 	if h := s.srv.Hooks.Disconnect; h != nil && s.connected {

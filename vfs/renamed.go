@@ -23,10 +23,12 @@ var (
 	_ Aborter    = (*renamed)(nil)
 	_ OSFiler    = (*renamed)(nil)
 	_ Publisher  = (*renamed)(nil)
+	_ Storer     = (*renamed)(nil)
 )
 
 func (f *renamed) Abort(cause error) error { return rename(f.name, Abort(f.f, cause)) }
 func (f *renamed) Publishes() bool         { return Publishes(f.f) }
+func (f *renamed) Stored() Stored          { return StoredAs(f.f) }
 func (f *renamed) OSFile() *os.File        { return OSFile(f.f) }
 func (f *renamed) OSError(op string, err error) error {
 	return rename(f.name, OSError(f.f, op, err))

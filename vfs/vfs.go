@@ -97,6 +97,28 @@ type Publisher interface {
 	Publishes() bool
 }
 
+// Stored tells where the bytes of a file are, for those who look past the server.
+type Stored struct {
+	Backend  string // the name that the configuration gives the back end
+	Bucket   string // empty on a disk
+	Key      string // in the bucket; on a disk the file's name there
+	Version  string // the version of a versioned bucket, the generation on GCS
+	Checksum string // of the whole file: algorithm, colon, lower-case hex
+}
+
+// Storer is a file opened for writing that can tell, once its Close has returned nil, where it is stored.
+type Storer interface {
+	Stored() Stored
+}
+
+// StoredAs tells where f, which was written and closed, is stored, as far as it knows.
+func StoredAs(f afero.File) Stored {
+	if s, ok := f.(Storer); ok {
+		return s.Stored()
+	}
+	return Stored{}
+}
+
 // Wrapper is what a file system around another one has to be. A wrapper names
 // every method, embeds nothing, and forwards through the helpers of this
 // package; var _ Wrapper = (*T)(nil) then makes the compiler ask, for every
