@@ -156,6 +156,13 @@ func (s *session) commandDone(verb string, cmd *command, arg string, start time.
 	}
 }
 
+// changed tells that a command has changed the tree.
+func (s *session) changed(verb, path, to string) {
+	if h := s.srv.Hooks.Changed; h != nil {
+		h(s.client(), Change{Verb: verb, Path: path, To: to})
+	}
+}
+
 // runCommand checks what the table says and runs the handler. It returns the
 // argument as the handler got it, a path resolved.
 func (s *session) runCommand(verb string, cmd *command, arg string) string {

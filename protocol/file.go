@@ -48,6 +48,7 @@ func (s *session) cmdMKD(p string) {
 		s.failure("MKD", p, err, asking)
 		return
 	}
+	s.changed("MKD", p, "")
 	s.reply(257, quote(p)+" created")
 }
 
@@ -62,6 +63,7 @@ func (s *session) cmdRMD(p string) {
 		s.failure("RMD", p, err, asking)
 		return
 	}
+	s.changed("RMD", p, "")
 	s.reply(250, "Directory removed")
 }
 
@@ -72,6 +74,7 @@ func (s *session) cmdDELE(p string) {
 		s.failure("DELE", p, err, asking)
 		return
 	}
+	s.changed("DELE", p, "")
 	s.reply(250, "File removed")
 }
 
@@ -103,6 +106,7 @@ func (s *session) cmdRNTO(p string) {
 		s.failure("RNTO", from+" -> "+p, err, naming)
 		return
 	}
+	s.changed("RNTO", from, p)
 	s.reply(250, "Renamed")
 }
 

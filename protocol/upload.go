@@ -87,7 +87,7 @@ func (s *session) receive(verb, p, text string, open func(afero.Fs) (afero.File,
 		s.refuseTransfer(t, err, naming)
 		return
 	}
-	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f)
+	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f) || s.srv.Hooks.Received != nil
 	s.begin(t, text)
 }
 
