@@ -117,9 +117,9 @@ func (s *Server) admit(l *Listener, c net.Conn) {
 	ses := &session{
 		srv: s, lis: l, id: s.nextID, ctx: ctx, cancel: cancel, start: time.Now(),
 		raw: c, conn: c, remote: remote, local: local,
-		cwd: "/", typeA: true, facts: defaultFacts, data: noPromise{},
+		cwd: "/", typeA: true, allo: -1, facts: defaultFacts, data: noPromise{},
 	}
-	ses.profile = ses.listenerProfile()
+	ses.adopt()
 	s.sessions[ses] = struct{}{}
 	s.perIP[remote.Addr()]++
 	s.mu.Unlock()

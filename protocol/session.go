@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"golang.org/x/text/encoding"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 )
@@ -36,7 +37,10 @@ type session struct {
 	remote netip.AddrPort
 	local  netip.AddrPort
 
-	profile *Profile // never nil
+	profile  *Profile          // never nil
+	encoding encoding.Encoding // of names on the control connection; nil is UTF-8
+	utf8     bool              // OPTS UTF8 ON: UTF-8 all the same
+	garbled  bool              // the line being handled holds bytes that the encoding does not have
 
 	log       *slog.Logger
 	debugOn   bool
@@ -61,11 +65,14 @@ type session struct {
 	cwd        string
 	renameFrom string
 	rest       int64
-	typeA      bool // TYPE A is in force
-	typeSent   bool // because the client said so
-	epsvAll    bool
-	facts      factSet
-	transfer   *transfer // running, or nil
+	// restMisplaced: a strict profile saw another command behind REST.
+	restMisplaced bool
+	allo          int64 // what ALLO has announced, or -1
+	typeA         bool  // TYPE A is in force
+	typeSent      bool  // because the client said so
+	epsvAll       bool
+	facts         factSet
+	transfer      *transfer // running, or nil
 
 	// TLS
 	tls     bool
@@ -230,6 +237,10 @@ func (s *session) line(l line) {
 		return // woken during a transfer, which may finish
 	case l.err != nil:
 		s.controlEnded(l.err)
+		return
+	case l.bare && s.profile.Strict:
+		s.bareLF()
+		s.commandDone("", nil, "", time.Now())
 		return
 	}
 	if s.transfer == nil {
