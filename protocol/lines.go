@@ -18,8 +18,9 @@ const (
 
 var errLineTooLong = errors.New("line too long")
 
-// Telnet's commands, RFC 854.
+// Telnet's commands, RFC 854, and the lowest of them, RFC 1184.
 const (
+	telnetEOF  = 236
 	telnetIAC  = 255
 	telnetDont = 254
 	telnetWill = 251
@@ -149,6 +150,10 @@ func (t *telnetFilter) next(c byte) (byte, bool) {
 			t.state = telnetOption
 		case c == telnetSB:
 			t.state = telnetSub
+		case c < telnetEOF:
+			// No command: the byte behind IAC was lost on its way, since it was sent as urgent
+			// data and a proxy, or the system, has taken it out of the stream.
+			return t.data(c)
 		}
 		return 0, false
 	case telnetOption:
@@ -170,6 +175,11 @@ func (t *telnetFilter) next(c byte) (byte, bool) {
 		t.state = telnetCommand
 		return 0, false
 	}
+	return t.data(c)
+}
+
+// data passes a byte that is no part of a command.
+func (t *telnetFilter) data(c byte) (byte, bool) {
 	after := t.cr
 	t.cr = c == '\r'
 	if after && c == 0 {

@@ -5,11 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
-
-// replyTimeout bounds how long a client may leave a reply unread.
-const replyTimeout = 30 * time.Second
 
 // reply sends a one-line reply. It remembers the code for hooks and log. An error
 // of the connection ends the session at its next read.
@@ -46,15 +42,6 @@ func (s *session) send(code int, lines []string) {
 	if cap(b) <= 512 {
 		s.out = b[:0]
 	}
-}
-
-// write sends bytes over the control connection.
-func (s *session) write(b []byte) {
-	if s.writeErr != nil {
-		return
-	}
-	s.conn.SetWriteDeadline(time.Now().Add(replyTimeout))
-	_, s.writeErr = s.conn.Write(b)
 }
 
 // appendText appends a text in the encoding of the control connection. Control characters, CR and LF

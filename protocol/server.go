@@ -98,13 +98,21 @@ type Server struct {
 	// SessionReuse is about data connections; default ReusePrefer.
 	SessionReuse SessionReuse
 
-	// MaxSessions is the most sessions at a time, MaxPerIP those of one client
-	// address; 0 means no limit.
+	// MaxSessions is the most sessions at a time; 0 means no limit. Where it is reached, sessions that have not
+	// logged in make room for newcomers, so that strangers cannot use it up.
 	MaxSessions int
-	MaxPerIP    int
+	// MaxPerIP is the most sessions at a time of one client address (of IPv6: one /64), MaxPerUser those
+	// of one user, anonymous ones left out; 0 means no limit.
+	MaxPerIP   int
+	MaxPerUser int
+	// LoginTimeout ends a session that has not logged in so long after its
+	// beginning, whatever it sends; default 2 min.
+	LoginTimeout time.Duration
+	// Guard slows down and shuts out who guesses passwords; nil for none.
+	Guard Guard
 	// LoginAttempts is how many wrong passwords end a session; default 3.
 	LoginAttempts int
-	// LoginDelay is how long the answer to a wrong password waits; default 3 s, negative none.
+	// LoginDelay is how long the answer to a wrong password waits without a Guard; default 3 s, negative none.
 	LoginDelay time.Duration
 
 	// IdleTimeout ends a session that sends no command and moves no data; default 5 min.

@@ -1,6 +1,9 @@
 package protocol
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // strictly refuses, under a strict profile, what the server otherwise
 // understands although no RFC allows it. It reports false after it has answered. What a
@@ -62,6 +65,7 @@ func (s *session) fault(verb, arg string) (code int, text string) {
 func (s *session) bareLF() {
 	s.lastCode = 0
 	s.reply(500, "Lines end with CR and LF")
+	s.commandDone("", nil, "", time.Now())
 }
 
 // listArg is the path in the argument of LIST, NLST or STAT. To the letter it is all of it.

@@ -268,7 +268,7 @@ func (s *session) controlGone() bool {
 	// All that the peer has sent is here already: look for a QUIT in it.
 	limit := time.NewTimer(5 * time.Second)
 	defer limit.Stop()
-	for !s.lost && !s.quitting && len(s.queued) < maxQueued {
+	for !s.lost && !s.quitting {
 		s.askLine()
 		select {
 		case l := <-s.lines.got:
