@@ -50,7 +50,7 @@ func (s *Server) admit(l *Listener, c net.Conn) {
 	ses := &session{
 		srv: s, lis: l, id: s.nextID, ctx: ctx, cancel: cancel, start: now, loginBy: now.Add(s.loginTimeout()),
 		raw: c, conn: c, remote: remote, local: local, net: net,
-		cwd: "/", typeA: true, allo: -1, facts: defaultFacts, data: noPromise{},
+		cwd: "/", typeA: true, level: defaultLevel, allo: -1, facts: defaultFacts, data: noPromise{},
 	}
 	ses.adopt()
 	s.sessions[ses] = struct{}{}

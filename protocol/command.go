@@ -56,7 +56,7 @@ func commandTable() map[string]*command {
 		"EPSV": {run: (*session).cmdEPSV, arg: argAny, help: "EPSV [<sp> 1|2|ALL]: data connection to the server"},
 		"TYPE": {run: (*session).cmdTYPE, arg: argText, help: "TYPE <sp> A|A N|I|L 8: representation type"},
 		"STRU": {run: (*session).cmdSTRU, arg: argText, help: "STRU <sp> F: file structure"},
-		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S: transfer mode"},
+		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S|Z: transfer mode, stream or deflate"},
 
 		// Transfers, section 4.1.3.
 		"RETR": {run: (*session).cmdRETR, arg: argPath, perm: auth.PermRead, help: "RETR <sp> path: retrieve a file"},

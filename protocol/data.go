@@ -46,6 +46,7 @@ type dataConn struct {
 	net.Conn              // what bytes are read from and written to
 	tcp      *net.TCPConn // the same, where the kernel may move the bytes by itself
 	raw      *rawData     // what lies under TLS
+	z        *deflated    // MODE Z over it, or nil
 	secure   bool
 }
 
@@ -308,10 +309,12 @@ func parseEPRT(arg string) (netip.AddrPort, error) {
 	if len(f) != 5 || f[0] != "" || f[4] != "" {
 		return netip.AddrPort{}, errBadEPRT
 	}
-	if n, err := strconv.Atoi(f[1]); err != nil {
-		return netip.AddrPort{}, errBadEPRT
-	} else if n != 1 && n != 2 {
+	switch {
+	case f[1] == "1", f[1] == "2":
+	case f[1] != "" && strings.Trim(f[1], "0123456789") == "":
 		return netip.AddrPort{}, errFamily
+	default:
+		return netip.AddrPort{}, errBadEPRT
 	}
 	addr, err := netip.ParseAddr(f[2])
 	if err != nil || addr.Zone() != "" || addr.Is4() != (f[1] == "1") {

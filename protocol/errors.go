@@ -64,6 +64,10 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{426, "Control connection lost, transfer incomplete"}
 	case errors.Is(err, errShutdown), errors.Is(err, errSessionEnded):
 		return replyTo{426, "Server is shutting down"}
+	case errors.Is(err, errDamaged):
+		return replyTo{426, "Compressed data is damaged, transfer incomplete"}
+	case errors.Is(err, errExpansion):
+		return replyTo{552, "Compressed data expands too far"}
 	case isCut(err):
 		return replyTo{426, "Data connection broken, transfer incomplete"}
 	case errors.Is(err, vfs.ErrBadOffset):
@@ -104,6 +108,15 @@ type dataError struct{ err error }
 
 func (e *dataError) Error() string { return "data connection: " + e.err.Error() }
 func (e *dataError) Unwrap() error { return e.err }
+
+// dataFailure is an error of moving bytes over a data connection, as one that replyFor can tell from
+// those of the file system.
+func dataFailure(err error) error {
+	if errors.Is(err, errStalled) || errors.Is(err, errNoClose) || errors.Is(err, errExpansion) {
+		return err
+	}
+	return &dataError{err}
+}
 
 // resultOf is the one word of an ended transfer for log and metrics.
 func resultOf(err error) Result {

@@ -131,10 +131,7 @@ func (l *listing) move(t *transfer, c *dataConn) error {
 		fi = next
 	}
 	if err := w.Flush(); err != nil {
-		if errors.Is(err, errStalled) {
-			return err
-		}
-		return &dataError{err}
+		return dataFailure(err)
 	}
 	return nil
 }

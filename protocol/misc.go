@@ -49,17 +49,6 @@ func (s *session) cmdSTRU(arg string) {
 	}
 }
 
-func (s *session) cmdMODE(arg string) {
-	switch strings.ToUpper(strings.TrimSpace(arg)) {
-	case "S":
-		s.reply(200, "Mode set to stream")
-	case "B", "C", "Z":
-		s.reply(504, "Only stream mode is supported")
-	default:
-		s.reply(501, "Unknown mode")
-	}
-}
-
 // cmdREST says where the next transfer begins, RFC 3659 section 5. It holds
 // until that transfer: clients send PASV in between.
 func (s *session) cmdREST(arg string) {
@@ -114,6 +103,9 @@ func (s *session) cmdFEAT(string) {
 		lines = append(lines, "EPRT", "EPSV")
 	}
 	lines = append(lines, "MDTM", "MFMT", s.facts.featMLST())
+	if !s.srv.NoDeflate {
+		lines = append(lines, "MODE Z")
+	}
 	if s.srv.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
 		lines = append(lines, "PBSZ", "PROT")
 	}
@@ -124,13 +116,15 @@ func (s *session) cmdFEAT(string) {
 	s.send(211, append(lines, "End"))
 }
 
-// cmdOPTS knows MLST (RFC 3659) and UTF8 (an expired draft that clients still follow).
+// cmdOPTS knows MLST (RFC 3659), MODE Z and UTF8 (an expired draft that clients still follow).
 func (s *session) cmdOPTS(arg string) {
 	verb, rest := parse(strings.TrimSpace(arg))
 	switch verb {
 	case "MLST":
 		s.facts = selectFacts(rest)
 		s.reply(200, "MLST OPTS "+s.facts.String())
+	case "MODE":
+		s.optsMODE(rest)
 	case "UTF8":
 		s.optsUTF8(rest)
 	default:
@@ -164,7 +158,7 @@ func (s *session) cmdSTAT(arg string) {
 	if s.typeA {
 		kind = "ASCII"
 	}
-	lines = append(lines, "TYPE: "+kind+"; STRU: file; MODE: stream")
+	lines = append(lines, "TYPE: "+kind+"; STRU: file; MODE: "+s.modeName())
 	if s.tls {
 		prot := "clear"
 		if s.private {

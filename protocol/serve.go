@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type serverState struct {
 	closing chan struct{} // closed by Shutdown
 	baseTLS *tls.Config   // nil without TLS
 	ports   *passivePool
+
+	compressing atomic.Int32 // MODE Z downloads that have a compressor
 
 	mu        sync.Mutex
 	nextID    uint64
@@ -208,6 +211,17 @@ func (s *Server) stallTimeout() time.Duration   { return or(s.StallTimeout, 2*ti
 func (s *Server) connectTimeout() time.Duration { return or(s.ConnectTimeout, 30*time.Second) }
 func (s *Server) commandTimeout() time.Duration { return or(s.CommandTimeout, time.Minute) }
 func (s *Server) cutGrace() time.Duration       { return or(s.CutGrace, 10*time.Second) }
+
+// maxExpansion is how many bytes one byte of a MODE Z upload may become; 0 means no limit.
+func (s *Server) maxExpansion() int64 {
+	switch {
+	case s.MaxExpansion < 0:
+		return 0
+	case s.MaxExpansion == 0:
+		return 200
+	}
+	return int64(s.MaxExpansion)
+}
 
 func (s *Server) cutSettle() time.Duration { return or(s.CutSettle, 5*time.Millisecond) }
 

@@ -155,6 +155,12 @@ type Server struct {
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.
 	NoSendfile bool
 
+	// NoDeflate refuses MODE Z and leaves it out of FEAT.
+	NoDeflate bool
+	// MaxExpansion is how many bytes one byte of an upload in MODE Z may become, once it has become
+	// 16 MiB; default 200, negative for no limit. Deflate itself ends near 1030.
+	MaxExpansion int
+
 	// ListenData and DialData replace net.ListenConfig.Listen and net.Dialer.DialContext
 	// for data connections; for tests.
 	ListenData func(ctx context.Context, network, address string) (net.Listener, error)

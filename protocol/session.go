@@ -71,6 +71,8 @@ type session struct {
 	allo          int64 // what ALLO has announced, or -1
 	typeA         bool  // TYPE A is in force
 	typeSent      bool  // because the client said so
+	modeZ         bool  // MODE Z
+	level         int   // of its compression
 	epsvAll       bool
 	facts         factSet
 	transfer      *transfer // running, or nil

@@ -407,6 +407,8 @@ func (tr *transcript) option(arg string) {
 			tr.fatalf("encoding %q: %v", v, err)
 		}
 		tr.srv.Profile.Encoding = e
+	case "nodeflate":
+		tr.srv.NoDeflate = true
 	default:
 		tr.fatalf("unknown option %q", k)
 	}

@@ -149,10 +149,8 @@ func (u *upload) move(t *transfer, c *dataConn) error {
 				return a.flush()
 			}
 			return nil
-		case errors.Is(rerr, errStalled), errors.Is(rerr, errNoClose):
-			return rerr
 		case rerr != nil:
-			return &dataError{rerr}
+			return dataFailure(rerr)
 		}
 	}
 }
