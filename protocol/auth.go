@@ -128,9 +128,7 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		return
 	}
 	s.account, s.fs, s.cwd, s.failures = a, fsys, "/", 0
-	if a.Profile != "" && s.srv.Profiles != nil {
-		s.setProfile(s.srv.Profiles(a.Profile))
-	}
+	s.adopt()
 	s.log = s.log.With("user", a.Name)
 	s.log.Info("login", "tls", s.tls)
 	if h := s.srv.Hooks.Login; h != nil {
@@ -211,7 +209,7 @@ func (s *session) logout() {
 	s.loggedOut()
 	s.log = s.srv.log.With("session", s.id, "remote", s.remote.String())
 	s.account, s.fs, s.byCertificate = nil, nil, false
-	s.profile = s.listenerProfile()
+	s.adopt()
 	s.user, s.userSent = "", false
 	s.loginBy = time.Now().Add(s.srv.loginTimeout())
 	s.srv.strangerAgain(s)
@@ -228,10 +226,10 @@ func (s *session) loggedOut() {
 
 // resetState puts the transfer parameters back to RFC 959's defaults.
 func (s *session) resetState() {
-	s.cwd, s.renameFrom, s.rest = "/", "", 0
+	s.cwd, s.renameFrom, s.rest, s.allo = "/", "", 0, -1
 	s.typeA, s.typeSent, s.epsvAll = true, false, false
 	s.modeZ, s.level = false, defaultLevel
-	s.facts = defaultFacts
+	s.facts, s.utf8, s.restMisplaced = defaultFacts, false, false
 	s.data.release()
 	s.data = noPromise{}
 }

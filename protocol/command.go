@@ -120,7 +120,9 @@ func parse(text string) (verb, arg string) {
 // dispatch runs one command line and reports it to the hooks.
 func (s *session) dispatch(text []byte) {
 	start := time.Now()
-	verb, arg := parse(s.decode(text))
+	said, ok := s.decode(text)
+	s.garbled = !ok
+	verb, arg := parse(said)
 	s.debugCommand(verb, arg)
 	s.lastCode = 0
 	cmd := commands[verb]
@@ -178,6 +180,13 @@ func (s *session) runCommand(verb string, cmd *command, arg string) string {
 	}
 	if s.account == nil && !cmd.early {
 		s.reply(530, "Log in with USER and PASS first")
+		return arg
+	}
+	if s.garbled && verb != "USER" && verb != "PASS" && verb != "ACCT" {
+		s.reply(501, "Not valid in the encoding of this session")
+		return arg
+	}
+	if !s.strictly(verb, arg) {
 		return arg
 	}
 	switch cmd.arg {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"golang.org/x/text/encoding"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 )
@@ -78,6 +79,8 @@ type Listener struct {
 	ClientCAs func() *x509.CertPool
 	// Profile is that of its sessions; nil means Server.Profile.
 	Profile *Profile
+	// Encoding of names, instead of the profile's; nil says nothing about it.
+	Encoding encoding.Encoding
 
 	baseTLS *tls.Config // nil without TLS
 }
@@ -156,6 +159,8 @@ type Server struct {
 	Profile Profile
 	// Profiles returns the profile that an account names, or nil where there is none of that name.
 	Profiles func(name string) *Profile
+	// Encodings returns the encoding that an account names, or nil where there is none of that name.
+	Encodings func(name string) encoding.Encoding
 	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
 	LocalTime bool
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.
