@@ -50,9 +50,9 @@ func (s *Server) admit(l *Listener, c net.Conn) {
 	ses := &session{
 		srv: s, lis: l, id: s.nextID, ctx: ctx, cancel: cancel, start: now, loginBy: now.Add(s.loginTimeout()),
 		raw: c, conn: c, remote: remote, local: local, net: net,
-		cwd: "/", typeA: true, level: defaultLevel, facts: defaultFacts, data: noPromise{},
+		cwd: "/", typeA: true, level: defaultLevel, allo: -1, facts: defaultFacts, data: noPromise{},
 	}
-	ses.profile = ses.listenerProfile()
+	ses.adopt()
 	s.sessions[ses] = struct{}{}
 	s.strangers[ses] = now
 	s.perIP[net]++

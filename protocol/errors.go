@@ -13,6 +13,7 @@ import (
 var (
 	errAborted      = errors.New("aborted by the client")
 	errStalled      = errors.New("no data for the stall time-out")
+	errShort        = errors.New("fewer bytes than ALLO announced")
 	errControlLost  = errors.New("control connection lost without QUIT")
 	errNoClose      = errors.New("TLS ended without close_notify")
 	errShutdown     = errors.New("server is shutting down")
@@ -49,6 +50,10 @@ func replyFor(err error, p phase) replyTo {
 		denied, other = 451, 451
 	}
 	switch {
+	case errors.Is(err, errNotResumed):
+		return replyTo{522, "Data connection has to resume the TLS session of the control connection"}
+	case errors.Is(err, errOtherClient):
+		return replyTo{522, "Data connection needs the client certificate of the control connection"}
 	case errors.Is(err, errNoData):
 		return replyTo{425, "Cannot open data connection"}
 	case errors.Is(err, errAborted):
@@ -57,6 +62,8 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{426, "Transfer timed out, no data"}
 	case errors.Is(err, errNoClose):
 		return replyTo{426, "Data connection ended without TLS close_notify, transfer incomplete"}
+	case errors.Is(err, errShort):
+		return replyTo{426, "Fewer bytes than ALLO announced, transfer incomplete"}
 	case errors.Is(err, errControlLost):
 		return replyTo{426, "Control connection lost, transfer incomplete"}
 	case errors.Is(err, errShutdown), errors.Is(err, errSessionEnded):
@@ -128,7 +135,7 @@ func resultOf(err error) Result {
 		return Stalled
 	case errors.Is(err, errShutdown):
 		return Shutdown
-	case errors.Is(err, errNoClose), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded), isCut(err):
+	case errors.Is(err, errNoClose), errors.Is(err, errShort), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded), isCut(err):
 		return Cut
 	}
 	return Failed

@@ -38,6 +38,7 @@ type lineReader struct {
 
 	telnet telnetFilter
 	text   []byte // the line so far
+	bare   bool   // the last line ended with LF alone
 	long   bool   // and it is too long
 	buf    [readSize]byte
 	r, w   int
@@ -48,6 +49,7 @@ type lineReader struct {
 type line struct {
 	text []byte
 	err  error
+	bare bool // LF alone ended it
 }
 
 func newLineReader(conn net.Conn) *lineReader {
@@ -59,7 +61,7 @@ func (l *lineReader) ask() {
 	l.conn.SetReadDeadline(time.Time{})
 	go func() {
 		text, err := l.readLine()
-		l.got <- line{text, err}
+		l.got <- line{text, err, l.bare}
 	}()
 }
 
@@ -70,7 +72,7 @@ func (l *lineReader) read(deadline time.Time, called func() bool) line {
 		return line{err: os.ErrDeadlineExceeded}
 	}
 	text, err := l.readLine()
-	return line{text, err}
+	return line{text, err, l.bare}
 }
 
 // begun reports whether bytes behind the last line have been read already.
@@ -111,8 +113,9 @@ func (l *lineReader) readLine() ([]byte, error) {
 			if long {
 				return nil, errLineTooLong
 			}
-			if n := len(text); n > 0 && text[n-1] == '\r' {
-				text = text[:n-1]
+			l.bare = len(text) == 0 || text[len(text)-1] != '\r'
+			if !l.bare {
+				text = text[:len(text)-1]
 			}
 			return text, nil
 		}

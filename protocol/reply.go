@@ -64,34 +64,3 @@ func (s *session) appendText(b []byte, text string) []byte {
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-// encode turns UTF-8 into the session's encoding; what has no place in it
-// becomes its replacement character.
-func (s *session) encode(text string) []byte {
-	if s.profile.Encoding == nil {
-		return []byte(text)
-	}
-	b, err := newEncoder(s.profile.Encoding).Bytes([]byte(text))
-	if err != nil {
-		return bytes.Map(func(r rune) rune {
-			if r > 126 {
-				return '?'
-			}
-			return r
-		}, []byte(text))
-	}
-	return b
-}
-
-// decode turns the session's encoding into UTF-8. Without an encoding the bytes stay
-// as they are: a disk can hold them, a bucket refuses what is no UTF-8.
-func (s *session) decode(raw []byte) string {
-	if s.profile.Encoding == nil {
-		return string(raw)
-	}
-	b, err := s.profile.Encoding.NewDecoder().Bytes(raw)
-	if err != nil {
-		return string(raw)
-	}
-	return string(b)
-}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"golang.org/x/text/encoding"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 )
@@ -36,7 +38,10 @@ type session struct {
 	left    bool   // its place has been given back; guarded by srv.mu
 	counted string // the user among whose sessions it is counted; guarded by srv.mu
 
-	profile *Profile // never nil
+	profile  *Profile          // never nil
+	encoding encoding.Encoding // of names on the control connection; nil is UTF-8
+	utf8     bool              // OPTS UTF8 ON: UTF-8 all the same
+	garbled  bool              // the line being handled holds bytes that the encoding does not have
 
 	log       *slog.Logger
 	debugOn   bool
@@ -54,26 +59,33 @@ type session struct {
 	loginBy  time.Time // who has not logged in by then is ended
 	user     string    // the last USER
 	userSent bool      // USER was the last login command
-	failures int
-	account  *auth.Account
-	fs       afero.Fs
+	// byCertificate says that the login took no password.
+	byCertificate bool
+	failures      int
+	account       *auth.Account
+	fs            afero.Fs
 
 	// state of the conversation
 	cwd        string
 	renameFrom string
 	rest       int64
-	typeA      bool // TYPE A is in force
-	typeSent   bool // because the client said so
-	modeZ      bool // MODE Z
-	level      int  // of its compression
-	epsvAll    bool
-	facts      factSet
-	transfer   *transfer // running, or nil
+	// restMisplaced: a strict profile saw another command behind REST.
+	restMisplaced bool
+	allo          int64 // what ALLO has announced, or -1
+	typeA         bool  // TYPE A is in force
+	typeSent      bool  // because the client said so
+	modeZ         bool  // MODE Z
+	level         int   // of its compression
+	epsvAll       bool
+	facts         factSet
+	transfer      *transfer // running, or nil
 
 	// TLS
 	tls     bool
 	pbsz    bool
 	private bool // PROT P
+	// certificate is the client's, verified, of the control connection while it was last under TLS; nil for none.
+	certificate *x509.Certificate
 
 	data promise // where the next data connection comes from
 }
@@ -257,10 +269,10 @@ func (s *session) line(l line) {
 	}
 	verb, _ := parse(string(l.text))
 	if cmd := commands[verb]; cmd != nil && cmd.now {
-		s.dispatch(l.text)
+		s.answer(l)
 		return
 	}
-	if verb == "QUIT" {
+	if verb == "QUIT" && !(l.bare && s.profile.Strict) {
 		s.quitting = true
 		if s.transfer.settled != nil {
 			s.decide() // nothing to wait for any more
@@ -275,6 +287,10 @@ func (s *session) answer(l line) {
 		s.lastCode = 0
 		s.reply(500, "Line too long")
 		s.commandDone("", nil, "", time.Now())
+		return
+	}
+	if l.bare && s.profile.Strict {
+		s.bareLF()
 		return
 	}
 	s.dispatch(l.text)

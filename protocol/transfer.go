@@ -22,6 +22,7 @@ type transfer struct {
 	upload bool
 	body   body
 	size   int64 // bytes expected, or -1
+	exact  bool  // an upload of fewer bytes is a cut
 	start  time.Time
 	client Client       // whose it is
 	moved  atomic.Int64 // bytes so far, before MODE Z compresses them or behind it
@@ -254,6 +255,9 @@ func (s *session) decide() {
 	var err error
 	if s.mayBeCut() && s.controlGone() {
 		err = errControlLost
+	}
+	if t.exact && t.moved.Load() < t.size {
+		err = errShort
 	}
 	if cause := context.Cause(t.ctx); cause != nil {
 		err = cause // perhaps an ABOR that was read just now
