@@ -83,7 +83,7 @@ func (s *session) restartable(offset int64) bool {
 // cameras into a loop of reconnecting.
 func (s *session) cmdALLO(arg string) {
 	f := strings.Fields(arg)
-	if _, err := strconv.ParseInt(f[0], 10, 64); err != nil {
+	if n, err := strconv.ParseInt(f[0], 10, 64); err != nil || n < 0 {
 		s.reply(501, "A number of bytes is needed")
 		return
 	}
