@@ -153,7 +153,8 @@ type Limits struct {
 // Memory is about the memory of uploads.
 type Memory struct {
 	// All parts of all uploads into buckets together; uploads wait when it is used up, none fails. At least
-	// one part (max_part_size). Default: 40 % of GOMEMLIMIT where that is set, else 256MiB.
+	// one part (max_part_size). Up to half of it, while no upload needs it, holds what is fetched ahead for fast
+	// downloads. Default: 40 % of GOMEMLIMIT where that is set, else 256MiB.
 	UploadBudget Size `yaml:"upload_budget"`
 }
 

@@ -127,11 +127,12 @@ func openLocal(c *config.Local) (*backend, error) {
 }
 
 // bucketTree gives each login the tree of a prefix, with a memory of its own.
-func bucketTree(cfg *config.Config, store object.Store, prefix string, strict bool) func(context.Context, string) (afero.Fs, error) {
+func bucketTree(cfg *config.Config, store object.Store, budget *object.Budget, prefix string, strict bool) func(context.Context, string) (afero.Fs, error) {
 	return func(_ context.Context, dir string) (afero.Fs, error) {
 		return object.New(store, object.Options{
 			Prefix:        strings.Trim(path.Join(prefix, dir), "/"),
 			StrictClash:   strict,
+			Budget:        budget,
 			CommitTimeout: cfg.Limits.Commit,
 		})
 	}
@@ -161,7 +162,7 @@ func openS3(ctx context.Context, cfg *config.Config, c *config.S3, budget *objec
 	}
 	b := &backend{
 		what:  "s3 bucket " + c.Bucket,
-		tree:  bucketTree(cfg, store, c.Prefix, c.StrictNames),
+		tree:  bucketTree(cfg, store, budget, c.Prefix, c.StrictNames),
 		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
 	}
 	if c.AbandonAfter > 0 {
@@ -184,7 +185,7 @@ func openGCS(ctx context.Context, cfg *config.Config, c *config.GCS, budget *obj
 	}
 	return &backend{
 		what:  "gcs bucket " + c.Bucket,
-		tree:  bucketTree(cfg, store, c.Prefix, c.StrictNames),
+		tree:  bucketTree(cfg, store, budget, c.Prefix, c.StrictNames),
 		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
 	}, nil
 }
