@@ -16,6 +16,8 @@ import (
 
 // Options are the rules of a tree. The zero value is usable.
 type Options struct {
+	// Name is what vfs.Stored calls the back end.
+	Name string
 	// Prefix is the place in the bucket that becomes the root, such as
 	// "site-1/cam7"; empty for the whole bucket.
 	Prefix string
