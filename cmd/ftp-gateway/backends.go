@@ -158,7 +158,7 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 		return nil, err
 	}
 	b := &backend{
-		what:  "s3 bucket " + c.Bucket,
+		what: "s3 bucket " + c.Bucket,
 		tree: bucketTree(store, object.Options{
 			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
 		}),
@@ -183,7 +183,7 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 		return nil, err
 	}
 	return &backend{
-		what:  "gcs bucket " + c.Bucket,
+		what: "gcs bucket " + c.Bucket,
 		tree: bucketTree(store, object.Options{
 			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
 		}),
