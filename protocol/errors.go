@@ -50,6 +50,10 @@ func replyFor(err error, p phase) replyTo {
 		denied, other = 451, 451
 	}
 	switch {
+	case errors.Is(err, errNotResumed):
+		return replyTo{522, "Data connection has to resume the TLS session of the control connection"}
+	case errors.Is(err, errOtherClient):
+		return replyTo{522, "Data connection needs the client certificate of the control connection"}
 	case errors.Is(err, errNoData):
 		return replyTo{425, "Cannot open data connection"}
 	case errors.Is(err, errAborted):
