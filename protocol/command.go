@@ -56,7 +56,7 @@ func commandTable() map[string]*command {
 		"EPSV": {run: (*session).cmdEPSV, arg: argAny, help: "EPSV [<sp> 1|2|ALL]: data connection to the server"},
 		"TYPE": {run: (*session).cmdTYPE, arg: argText, help: "TYPE <sp> A|A N|I|L 8: representation type"},
 		"STRU": {run: (*session).cmdSTRU, arg: argText, help: "STRU <sp> F: file structure"},
-		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S: transfer mode"},
+		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S|Z: transfer mode, stream or deflate"},
 
 		// Transfers, section 4.1.3.
 		"RETR": {run: (*session).cmdRETR, arg: argPath, perm: auth.PermRead, help: "RETR <sp> path: retrieve a file"},
@@ -95,7 +95,9 @@ func commandTable() map[string]*command {
 		"AUTH": {run: (*session).cmdAUTH, arg: argText, early: true, help: "AUTH <sp> TLS: secure the control connection"},
 		"PBSZ": {run: (*session).cmdPBSZ, arg: argText, early: true, help: "PBSZ <sp> 0: protection buffer size"},
 		"PROT": {run: (*session).cmdPROT, arg: argText, early: true, help: "PROT <sp> C|P: protection of data connections"},
-		"ADAT": {arg: argAny, early: true}, "CCC": {arg: argAny, early: true}, "MIC": {arg: argAny, early: true},
+		"CCC":  {run: (*session).cmdCCC, arg: argNone, help: "CCC: control connection back to clear text"},
+		// Of mechanisms that wrap each command by itself.
+		"ADAT": {arg: argAny, early: true}, "MIC": {arg: argAny, early: true},
 		"CONF": {arg: argAny, early: true}, "ENC": {arg: argAny, early: true},
 	}
 	for _, x := range []string{"CWD", "CUP", "PWD", "MKD", "RMD"} { // RFC 775
@@ -118,7 +120,9 @@ func parse(text string) (verb, arg string) {
 // dispatch runs one command line and reports it to the hooks.
 func (s *session) dispatch(text []byte) {
 	start := time.Now()
-	verb, arg := parse(s.decode(text))
+	said, ok := s.decode(text)
+	s.garbled = !ok
+	verb, arg := parse(said)
 	s.debugCommand(verb, arg)
 	s.lastCode = 0
 	cmd := commands[verb]
@@ -156,6 +160,13 @@ func (s *session) commandDone(verb string, cmd *command, arg string, start time.
 	}
 }
 
+// changed tells that a command has changed the tree.
+func (s *session) changed(verb, path, to string) {
+	if h := s.srv.Hooks.Changed; h != nil {
+		h(s.client(), Change{Verb: verb, Path: path, To: to})
+	}
+}
+
 // runCommand checks what the table says and runs the handler. It returns the
 // argument as the handler got it, a path resolved.
 func (s *session) runCommand(verb string, cmd *command, arg string) string {
@@ -169,6 +180,13 @@ func (s *session) runCommand(verb string, cmd *command, arg string) string {
 	}
 	if s.account == nil && !cmd.early {
 		s.reply(530, "Log in with USER and PASS first")
+		return arg
+	}
+	if s.garbled && verb != "USER" && verb != "PASS" && verb != "ACCT" {
+		s.reply(501, "Not valid in the encoding of this session")
+		return arg
+	}
+	if !s.strictly(verb, arg) {
 		return arg
 	}
 	switch cmd.arg {

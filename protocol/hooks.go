@@ -3,20 +3,39 @@ package protocol
 import (
 	"net/netip"
 	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
-// Hooks are told what happens in a server. Every field may be nil. They are
-// called on the session's own goroutine, many sessions at once, and must not
+// Hooks are told what happens in a server. Every field may be nil. But for
+// Received they are called on the session's own goroutine, many sessions at once, and must not
 // block: a hook that has work to do hands it to somebody else.
 type Hooks struct {
 	Connect     func(Client)                            // the greeting is about to be sent
 	Disconnect  func(Client, time.Duration)             // a session that was told to Connect has ended; how long it lasted
-	Refused     func(reason string)                     // a connection was not served: "limit", "limit_ip", "shutdown"
+	Refused     func(reason string)                     // a connection was not served: "limit", "limit_ip", "banned", "shutdown"
 	Login       func(Client)                            // 230
-	LoginFailed func(c Client, reason string)           // 530 to PASS: "denied", "error", "limit"
+	Logout      func(Client)                            // who was logged in is so no more: the session ends, REIN, another USER
+	LoginFailed func(c Client, reason string)           // 530 or 421 to PASS: "denied", "error", "limit", "banned"
 	Command     func(Command)                           // a command has had its last reply
 	Transfer    func(Client, Transfer)                  // a transfer has ended, one way or the other
+	Changed     func(Client, Change)                    // a command has changed the tree
 	Panic       func(c Client, value any, stack []byte) // a session was ended by a programming error
+
+	// Received is told of an upload that is whole and durable, on the transfer's own
+	// goroutine, before its 226. It may block, and nothing calls it off. After an
+	// error the client gets 451, so that it sends the file again: who must
+	// know of every file that was acknowledged writes it down here. With
+	// this hook also uploads that appear as they are written wait for
+	// Server.CutSettle, so that a killed client's half file is not told as received.
+	Received func(Client, Transfer) error
+}
+
+// Change is what a command has done to the tree. Paths are the client's.
+type Change struct {
+	Verb string // DELE, RMD, MKD, RNTO and others
+	Path string // what the command was about; of a renaming, the old name
+	To   string // of a renaming or copy the new name, else empty
 }
 
 // Client is who a hook speaks of.
@@ -42,7 +61,8 @@ type Transfer struct {
 	Path   string // the client's path
 	Upload bool
 	TLS    bool          // on the data connection
-	Bytes  int64         // over the data connection
+	Bytes  int64         // of the file or listing as it was read or written; MODE Z sends fewer
+	Stored vfs.Stored    // where an upload is, as far as the back end tells; zero unless it is durable
 	Took   time.Duration // from the 150 to the last reply
 	Result Result
 	Code   int   // of the last reply

@@ -22,15 +22,19 @@ type transfer struct {
 	upload bool
 	body   body
 	size   int64 // bytes expected, or -1
+	exact  bool  // an upload of fewer bytes is a cut
 	start  time.Time
-	moved  atomic.Int64 // bytes over the data connection so far
+	client Client       // whose it is
+	moved  atomic.Int64 // bytes so far, before MODE Z compresses them or behind it
+	modeZ  bool
+	level  int
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	eof    chan chan error // asked at the end of an upload's data: commit (nil) or why not
 	done   chan outcome    // the transfer's last word
 
-	publishes  bool             // the commit makes visible what a cut must not
+	publishes  bool             // the commit makes visible, or tells others of, what a cut must not
 	answer     chan<- error     // where the verdict is waited for, until it is given
 	settled    <-chan time.Time // runs between the two looks of the verdict
 	grace      <-chan time.Time // runs once the control connection is lost
@@ -53,6 +57,8 @@ type body interface {
 type outcome struct {
 	err    error
 	secure bool
+	wire   int64 // with MODE Z, bytes over the data connection
+	stored vfs.Stored
 	panic  any
 	stack  []byte
 }
@@ -117,7 +123,8 @@ func (s *session) failure(verb, path string, err error, p phase) {
 func (s *session) begin(t *transfer, text string) {
 	p := s.data
 	s.data = noPromise{}
-	t.start = time.Now()
+	t.start, t.modeZ, t.level = time.Now(), s.modeZ, s.level
+	t.client = s.client()
 	s.reply(150, text)
 	s.transfer = t
 	go func() {
@@ -158,10 +165,20 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 		return o
 	}
 	o.secure = c.secure
+	if t.modeZ {
+		c.deflate(s.srv, t.level)
+		defer func() { o.wire = c.z.wire; c.z.release() }()
+	}
 	stop := context.AfterFunc(t.ctx, c.interrupt)
 	err = t.body.move(t, c)
-	if err == nil && t.upload {
+	switch {
+	case err != nil:
+	case t.upload:
 		err = t.askCommit()
+	case t.modeZ:
+		if err = c.z.finish(); err != nil {
+			err = dataFailure(err)
+		}
 	}
 	stop()
 	if err != nil {
@@ -179,8 +196,31 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 	}
 	if err := t.body.commit(); err != nil {
 		giveUp(err)
+		return o
+	}
+	o.stored = t.stored()
+	if h := s.srv.Hooks.Received; h != nil && t.upload {
+		if err := h(t.client, t.report(o, 226)); err != nil {
+			o.err = fmt.Errorf("stored, and yet not received: %w", err)
+		}
 	}
 	return o
+}
+
+// stored tells where an upload is that has been committed.
+func (t *transfer) stored() vfs.Stored {
+	if u, ok := t.body.(*upload); ok {
+		return vfs.StoredAs(u.f)
+	}
+	return vfs.Stored{}
+}
+
+// report is what hooks are told of a transfer.
+func (t *transfer) report(o outcome, code int) Transfer {
+	return Transfer{
+		Verb: t.verb, Path: t.path, Upload: t.upload, TLS: o.secure, Bytes: t.moved.Load(), Stored: o.stored,
+		Took: time.Since(t.start), Result: resultOf(o.err), Code: code, Err: o.err,
+	}
 }
 
 // askCommit asks the session whether the end of the data is the end of the file.
@@ -216,6 +256,9 @@ func (s *session) decide() {
 	if s.mayBeCut() && s.controlGone() {
 		err = errControlLost
 	}
+	if t.exact && t.moved.Load() < t.size {
+		err = errShort
+	}
 	if cause := context.Cause(t.ctx); cause != nil {
 		err = cause // perhaps an ABOR that was read just now
 	}
@@ -239,7 +282,7 @@ func (s *session) controlGone() bool {
 	// All that the peer has sent is here already: look for a QUIT in it.
 	limit := time.NewTimer(5 * time.Second)
 	defer limit.Stop()
-	for !s.lost && !s.quitting && len(s.queued) < maxQueued {
+	for !s.lost && !s.quitting {
 		s.askLine()
 		select {
 		case l := <-s.lines.got:
@@ -288,11 +331,11 @@ func (s *session) transferDone(o outcome) {
 }
 
 func (s *session) reportTransfer(t *transfer, o outcome) {
-	r := Transfer{
-		Verb: t.verb, Path: t.path, Upload: t.upload, TLS: o.secure, Bytes: t.moved.Load(),
-		Took: time.Since(t.start), Result: resultOf(o.err), Code: s.lastCode, Err: o.err,
-	}
+	r := t.report(o, s.lastCode)
 	args := []any{"path", t.path, "result", string(r.Result), "bytes", r.Bytes, "seconds", r.Took.Seconds(), "code", r.Code}
+	if t.modeZ {
+		args = append(args, "compressed", o.wire)
+	}
 	switch {
 	case errors.Is(o.err, errControlLost):
 		s.log.Warn(t.verb, append(args, "err", o.err, "hint", "if this device hangs up at once after the last byte, set cut.control_lost: accept")...)

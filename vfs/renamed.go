@@ -23,10 +23,12 @@ var (
 	_ Aborter    = (*renamed)(nil)
 	_ OSFiler    = (*renamed)(nil)
 	_ Publisher  = (*renamed)(nil)
+	_ Storer     = (*renamed)(nil)
 )
 
 func (f *renamed) Abort(cause error) error { return rename(f.name, Abort(f.f, cause)) }
 func (f *renamed) Publishes() bool         { return Publishes(f.f) }
+func (f *renamed) Stored() Stored          { return StoredAs(f.f) }
 func (f *renamed) OSFile() *os.File        { return OSFile(f.f) }
 func (f *renamed) OSError(op string, err error) error {
 	return rename(f.name, OSError(f.f, op, err))
@@ -104,6 +106,14 @@ func renameLink(oldname, newname string, err error) error {
 		return &os.LinkError{Op: e.Op, Old: oldname, New: newname, Err: e.Err}
 	}
 	return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
+}
+
+// copyError does for a copy what renameLink does for a rename.
+func copyError(oldname, newname string, err error) error {
+	if e, ok := err.(*fs.PathError); ok {
+		err = &os.LinkError{Op: "copy", Old: oldname, New: newname, Err: e.Err}
+	}
+	return renameLink(oldname, newname, err)
 }
 
 // hasName reports whether err has an inner name somewhere in its chain, so that

@@ -5,7 +5,7 @@
 // implementing one of the small optional interfaces of this package. Nobody
 // asserts these interfaces outside this package: callers use the helper
 // functions ([WithContext], [Abort], [OpenAt], [OpenFrom], [Hash], [List], [OSFile],
-// [Lstat], [StatFile] and so on), which ask for the interface and otherwise do
+// [Lstat], [StatFile], [Copy], [Space] and so on), which ask for the interface and otherwise do
 // the work in another way, or answer [errors.ErrUnsupported].
 //
 // Names are slash-separated, absolute ("/a/b") and clean ([path.Clean]); "/"
@@ -97,6 +97,28 @@ type Publisher interface {
 	Publishes() bool
 }
 
+// Stored tells where the bytes of a file are, for those who look past the server.
+type Stored struct {
+	Backend  string // the name that the configuration gives the back end
+	Bucket   string // empty on a disk
+	Key      string // in the bucket; on a disk the file's name there
+	Version  string // the version of a versioned bucket, the generation on GCS
+	Checksum string // of the whole file: algorithm, colon, lower-case hex
+}
+
+// Storer is a file opened for writing that can tell, once its Close has returned nil, where it is stored.
+type Storer interface {
+	Stored() Stored
+}
+
+// StoredAs tells where f, which was written and closed, is stored, as far as it knows.
+func StoredAs(f afero.File) Stored {
+	if s, ok := f.(Storer); ok {
+		return s.Stored()
+	}
+	return Stored{}
+}
+
 // Wrapper is what a file system around another one has to be. A wrapper names
 // every method, embeds nothing, and forwards through the helpers of this
 // package; var _ Wrapper = (*T)(nil) then makes the compiler ask, for every
@@ -109,6 +131,9 @@ type Wrapper interface {
 	FromOpener
 	Typed
 	Hasher
+	Copier
+	Replacer
+	Spacer
 }
 
 // WithContext binds fsys to ctx, or returns fsys itself where it cannot be bound.

@@ -62,13 +62,13 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 		var err error
 		switch c := cfg.Backends[name]; {
 		case c.Local != nil:
-			b, err = openLocal(c.Local)
+			b, err = openLocal(name, c.Local)
 		case c.S3 != nil:
-			b, err = openS3(ctx, cfg, c.S3, budget, func(next http.RoundTripper) http.RoundTripper {
+			b, err = openS3(ctx, name, cfg, c.S3, budget, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, s3Operation, next)
 			})
 		case c.GCS != nil:
-			b, err = openGCS(ctx, cfg, c.GCS, budget, func(next http.RoundTripper) http.RoundTripper {
+			b, err = openGCS(ctx, name, cfg, c.GCS, budget, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, metrics.GCSOperation, next)
 			})
 		default:
@@ -92,12 +92,12 @@ func s3Operation(r *http.Request) string {
 	return "other"
 }
 
-func openLocal(c *config.Local) (*backend, error) {
+func openLocal(name string, c *config.Local) (*backend, error) {
 	cut := local.CutKeep
 	if c.Cut == "discard" {
 		cut = local.CutDiscard
 	}
-	root, err := local.New(local.Options{Root: string(c.Path), Atomic: c.Atomic, Sync: c.Sync, Cut: cut})
+	root, err := local.New(local.Options{Name: name, Root: string(c.Path), Atomic: c.Atomic, Sync: c.Sync, Cut: cut})
 	if err != nil {
 		return nil, err
 	}
@@ -126,18 +126,16 @@ func openLocal(c *config.Local) (*backend, error) {
 	return b, nil
 }
 
-// bucketTree gives each login the tree of a prefix, with a memory of its own.
-func bucketTree(cfg *config.Config, store object.Store, prefix string, strict bool) func(context.Context, string) (afero.Fs, error) {
+// bucketTree gives each login the tree of a directory below the prefix of o, with a memory of its own.
+func bucketTree(store object.Store, o object.Options) func(context.Context, string) (afero.Fs, error) {
 	return func(_ context.Context, dir string) (afero.Fs, error) {
-		return object.New(store, object.Options{
-			Prefix:        strings.Trim(path.Join(prefix, dir), "/"),
-			StrictClash:   strict,
-			CommitTimeout: cfg.Limits.Commit,
-		})
+		own := o
+		own.Prefix = strings.Trim(path.Join(o.Prefix, dir), "/")
+		return object.New(store, own)
 	}
 }
 
-func openS3(ctx context.Context, cfg *config.Config, c *config.S3, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
+func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
 	var roots *x509.CertPool
 	if c.CAFile != "" {
 		pem, err := os.ReadFile(string(c.CAFile))
@@ -160,8 +158,10 @@ func openS3(ctx context.Context, cfg *config.Config, c *config.S3, budget *objec
 		return nil, err
 	}
 	b := &backend{
-		what:  "s3 bucket " + c.Bucket,
-		tree:  bucketTree(cfg, store, c.Prefix, c.StrictNames),
+		what: "s3 bucket " + c.Bucket,
+		tree: bucketTree(store, object.Options{
+			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
+		}),
 		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
 	}
 	if c.AbandonAfter > 0 {
@@ -174,7 +174,7 @@ func openS3(ctx context.Context, cfg *config.Config, c *config.S3, budget *objec
 	return b, nil
 }
 
-func openGCS(ctx context.Context, cfg *config.Config, c *config.GCS, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
+func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
 	store, err := gcs.New(ctx, gcs.Options{
 		Bucket: c.Bucket, Endpoint: c.Endpoint, CredentialsFile: string(c.CredentialsFile), Anonymous: c.Anonymous,
 		UserAgent: "ftp-gateway/" + buildVersion(), RoundTripper: measure, Budget: budget,
@@ -183,8 +183,10 @@ func openGCS(ctx context.Context, cfg *config.Config, c *config.GCS, budget *obj
 		return nil, err
 	}
 	return &backend{
-		what:  "gcs bucket " + c.Bucket,
-		tree:  bucketTree(cfg, store, c.Prefix, c.StrictNames),
+		what: "gcs bucket " + c.Bucket,
+		tree: bucketTree(store, object.Options{
+			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
+		}),
 		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
 	}, nil
 }

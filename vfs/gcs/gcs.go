@@ -227,6 +227,9 @@ func (s *Store) Close() error {
 	return err
 }
 
+// Bucket implements object.Bucketer.
+func (s *Store) Bucket() string { return s.bucket }
+
 // Check asks the bucket for one name. The error is [ErrNoSuchBucket] when there
 // is no such bucket; a bucket that may only be written to gives fs.ErrPermission and
 // is in order for uploads.

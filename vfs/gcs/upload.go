@@ -59,6 +59,8 @@ type sink struct {
 	size    int64  // bytes given to Part
 	sum     uint32 // their CRC32C
 	carry   []byte // the last of them, not sent yet
+
+	receipt object.Receipt
 }
 
 var _ object.Sink = (*sink)(nil)
@@ -152,6 +154,7 @@ func (k *sink) verify(ctx context.Context, a *reply, size int64, sum uint32) err
 		return fmt.Errorf("%w: reply to the upload: %w", vfs.ErrUnavailable, err)
 	}
 	if r.Size == strconv.FormatInt(size, 10) && (r.CRC32C == encodeSum(sum) || r.CRC32C == "") {
+		k.stored(r.Generation, sum)
 		return nil
 	}
 	err := fmt.Errorf("%w: stored size %s and CRC32C %s, sent %d and %s", vfs.ErrUnavailable, r.Size, r.CRC32C, size, encodeSum(sum))
@@ -167,6 +170,7 @@ func (k *sink) settle(ctx context.Context, err error, doubt bool, size int64, su
 	if doubt {
 		h := k.s.handle().Object(k.key).Retryer(storage.WithMaxAttempts(3))
 		if a, herr := h.Attrs(ctx); herr == nil && a.Size == size && a.CRC32C == sum {
+			k.stored(strconv.FormatInt(a.Generation, 10), sum)
 			return nil
 		}
 	}
@@ -175,3 +179,11 @@ func (k *sink) settle(ctx context.Context, err error, doubt bool, size int64, su
 	}
 	return translate(ctx, "put", k.key, err)
 }
+
+// stored keeps what the receipt tells.
+func (k *sink) stored(generation string, sum uint32) {
+	k.receipt = object.Receipt{Version: generation, Checksum: fmt.Sprintf("crc32c:%08x", sum)}
+}
+
+// Receipt implements [object.Receipter].
+func (k *sink) Receipt() object.Receipt { return k.receipt }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 
 	"github.com/spf13/afero"
 
@@ -26,12 +27,18 @@ var (
 	_ afero.File  = (*File)(nil)
 	_ vfs.Aborter = (*File)(nil)
 	_ vfs.OSFiler = (*File)(nil)
+	_ vfs.Storer  = (*File)(nil)
 )
 
 // OSFile returns the system's file, so that the kernel can move the bytes. What
 // is written through it is committed by Close like the rest; it must not be
 // closed itself.
 func (f *File) OSFile() *os.File { return f.f }
+
+// Stored implements vfs.Storer: the key is the file's name for the system.
+func (f *File) Stored() vfs.Stored {
+	return vfs.Stored{Backend: f.l.o.Name, Key: filepath.Join(f.l.o.Root, filepath.FromSlash(f.name))}
+}
 
 // Publishes reports whether Close and Abort leave different things behind.
 func (f *File) Publishes() bool {

@@ -63,6 +63,8 @@ const (
 
 // Options say which directory is served, and how.
 type Options struct {
+	// Name is what vfs.Stored calls the back end.
+	Name string
 	// Root is the directory. It has to exist.
 	Root string
 	// Atomic: a file appears whole, or not at all.

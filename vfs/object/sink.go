@@ -37,3 +37,20 @@ type Body interface {
 	// polynomial that the Store asked for.
 	Sum32() uint32
 }
+
+// Receipt is what a store says of an object that it has accepted.
+type Receipt struct {
+	Version  string // of a versioned bucket, or the generation; empty where there is none
+	Checksum string // of the whole object: algorithm, colon, lower-case hex; empty where it is not known
+}
+
+// Receipter is an [Upload], or the [Sink] of one, that has a receipt once its
+// Commit has returned nil.
+type Receipter interface {
+	Receipt() Receipt
+}
+
+// Bucketer is a [Store] that knows the name of its bucket.
+type Bucketer interface {
+	Bucket() string
+}

@@ -353,6 +353,14 @@ func (u *upload) commit(ctx context.Context) error {
 	return u.sink.Complete(ctx)
 }
 
+// Receipt implements Receipter.
+func (u *upload) Receipt() Receipt {
+	if r, ok := u.sink.(Receipter); ok {
+		return r.Receipt()
+	}
+	return Receipt{}
+}
+
 // Abort implements Upload.
 func (u *upload) Abort(ctx context.Context) error {
 	u.fail(errAborted) // a Write or Commit under way returns

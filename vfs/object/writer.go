@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -27,6 +28,7 @@ type writer struct {
 var (
 	_ afero.File  = (*writer)(nil)
 	_ vfs.Aborter = (*writer)(nil)
+	_ vfs.Storer  = (*writer)(nil)
 )
 
 func (w *writer) fail(op string, err error) error { return pathError(op, w.given, err) }
@@ -77,6 +79,19 @@ func (w *writer) Close() error {
 	}
 	w.fs.dirs.addParent(w.name)
 	return nil
+}
+
+// Stored implements vfs.Storer.
+func (w *writer) Stored() vfs.Stored {
+	s := vfs.Stored{Backend: w.fs.t.o.Name, Key: w.fs.t.prefix + strings.TrimPrefix(w.name, "/")}
+	if b, ok := w.fs.t.store.(Bucketer); ok {
+		s.Bucket = b.Bucket()
+	}
+	if r, ok := w.u.(Receipter); ok {
+		receipt := r.Receipt()
+		s.Version, s.Checksum = receipt.Version, receipt.Checksum
+	}
+	return s
 }
 
 // Abort implements vfs.Aborter.

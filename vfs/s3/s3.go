@@ -206,6 +206,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Bucket implements object.Bucketer.
+func (s *Store) Bucket() string { return s.bucket }
+
 // Check asks whether the bucket is there and may be used. A bucket that does
 // not exist gives ErrNoSuchBucket; everything else may be different a minute later, or for
 // other requests than this one: it is worth a warning, not a refusal to start.

@@ -46,6 +46,8 @@ type sink struct {
 
 	mu    sync.Mutex
 	parts []part // part n at n-1
+
+	receipt object.Receipt
 }
 
 type part struct {
@@ -116,7 +118,7 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 		return translate(ctx, "put", k.key, err)
 	}
 	ctx, attempts := countAttempts(ctx)
-	_, err = k.s.client.PutObject(ctx, &s3.PutObjectInput{
+	out, err := k.s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:        &k.s.bucket,
 		Key:           &k.key,
 		Body:          body,
@@ -128,11 +130,13 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 	}, k.s.body)
 	if err == nil {
 		k.s.tested.Store(true)
+		k.stored(out.VersionId, body.Sum32())
 		return nil
 	}
 	err = k.fail(ctx, "put", err)
 	// Did we refuse ourselves? The answer to an earlier attempt may have been lost.
 	if errors.Is(err, fs.ErrExist) && attempts.Load() > 1 && k.same(ctx, body.Size(), body.Sum32(), etag) {
+		k.stored(nil, body.Sum32())
 		return nil
 	}
 	return err
@@ -221,7 +225,7 @@ func (k *sink) Complete(ctx context.Context) error {
 		in.MpuObjectSize = &size
 	}
 	ctx, attempts := countAttempts(ctx)
-	_, err := k.s.client.CompleteMultipartUpload(ctx, in)
+	out, err := k.s.client.CompleteMultipartUpload(ctx, in)
 	if err != nil {
 		err = k.fail(ctx, "complete upload", err)
 		// No such upload is one of the unavailable.
@@ -229,10 +233,20 @@ func (k *sink) Complete(ctx context.Context) error {
 		if !lost || !k.same(ctx, size, sum, k.etag()) {
 			return err
 		}
+		out = &s3.CompleteMultipartUploadOutput{}
 	}
+	k.stored(out.VersionId, sum)
 	k.over()
 	return nil
 }
+
+// stored keeps what the receipt tells. Where the answer was lost, so is the version.
+func (k *sink) stored(version *string, sum uint32) {
+	k.receipt = object.Receipt{Version: aws.ToString(version), Checksum: fmt.Sprintf("crc32:%08x", sum)}
+}
+
+// Receipt implements object.Receipter.
+func (k *sink) Receipt() object.Receipt { return k.receipt }
 
 // same reports whether the object has the content of this upload: its size and,
 // where the server tells it, its CRC32; else its ETag, where we know what it has to be. The old
