@@ -56,7 +56,7 @@ FILE:3: limits.idle: "5" has no unit, want for example 5s or 5m
 FILE:4: limits.stal: unknown key "stal" (hint: did you mean "stall"?)
 FILE:5: limits.connect: "soon" is not a duration, want for example 90s, 5m or 1h30m
 FILE:6: banner: want a single value here, have a list`},
-		{"future key", "events: {}\n", `FILE:1: events: unknown key "events" (hint: the keys here are listeners, tls, passive, limits, memory, cut, ascii, encoding, local_time, sendfile, banner, shutdown_grace, backends, users, anonymous, log, metrics)`},
+		{"future key", "events: {}\n", `FILE:1: events: unknown key "events" (hint: the keys here are listeners, tls, passive, limits, memory, cut, hash, ascii, encoding, local_time, sendfile, banner, shutdown_grace, backends, users, anonymous, log, metrics)`},
 		{"twice", "banner: a\nbanner: b\n", `FILE:2: banner: the key "banner" is there twice, first in line 1`},
 		{"types", "local_time: yes\nlimits:\n  connections: many\n  per_ip: -1\nmemory: {upload_budget: 12 parsecs}\npassive: {ports: 30099-30000}\nlisteners: ':21'\n", `FILE:1: local_time: "yes" is not true or false
 FILE:3: limits.connections: "many" is not a whole number

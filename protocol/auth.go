@@ -133,7 +133,7 @@ func (s *session) loggedOut() {
 func (s *session) resetState() {
 	s.cwd, s.renameFrom, s.rest = "/", "", 0
 	s.typeA, s.typeSent, s.epsvAll = true, false, false
-	s.facts = defaultFacts
+	s.facts, s.files = defaultFacts, fileState{}
 	s.data.release()
 	s.data = noPromise{}
 }

@@ -44,7 +44,7 @@ func (s *session) cmdPWD(string) { s.reply(257, quote(s.cwd)+" is the current di
 func (s *session) cmdMKD(p string) {
 	fsys, done := s.bound()
 	defer done()
-	if err := fsys.Mkdir(p, 0o777); err != nil {
+	if err := fsys.Mkdir(p, 0o777&^s.files.umask); err != nil {
 		s.failure("MKD", p, err, asking)
 		return
 	}

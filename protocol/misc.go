@@ -65,7 +65,7 @@ func (s *session) cmdREST(arg string) {
 		s.reply(501, "No restart in ASCII mode, send TYPE I")
 		return
 	}
-	s.rest = n
+	s.rest, s.files.rang = n, nil
 	s.replyf(350, "Restarting at %d, send STOR or RETR", n)
 }
 
@@ -100,11 +100,11 @@ func (s *session) cmdFEAT(string) {
 	if s.srv.baseTLS != nil && s.lis.TLS == TLSExplicit {
 		lines = append(lines, "AUTH TLS")
 	}
-	lines = append(lines, "EPRT", "EPSV", "MDTM", "MFMT", s.facts.featMLST())
+	lines = append(lines, "EPRT", "EPSV", s.featHASH(), "MD5", "MDTM", "MFMT", s.facts.featMLST())
 	if s.srv.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
 		lines = append(lines, "PBSZ", "PROT")
 	}
-	lines = append(lines, "REST STREAM", "SIZE", "TVFS")
+	lines = append(lines, "RANG STREAM", "REST STREAM", "SIZE", "TVFS")
 	if s.profile.Encoding == nil {
 		lines = append(lines, "UTF8")
 	}
@@ -118,6 +118,8 @@ func (s *session) cmdOPTS(arg string) {
 	case "MLST":
 		s.facts = selectFacts(rest)
 		s.reply(200, "MLST OPTS "+s.facts.String())
+	case "HASH":
+		s.optsHASH(rest)
 	case "UTF8":
 		switch on := strings.ToUpper(strings.TrimSpace(rest)); {
 		case on == "ON" || on == "", on == "NLST":

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -20,6 +21,7 @@ type serverState struct {
 	closing chan struct{} // closed by Shutdown
 	baseTLS *tls.Config   // nil without TLS
 	ports   *passivePool
+	hashes  chan struct{} // one in it for each command that reads a file for its digest
 
 	mu        sync.Mutex
 	nextID    uint64
@@ -42,6 +44,7 @@ func (s *Server) init() {
 		s.sessions = make(map[*session]struct{})
 		s.perIP = make(map[netip.Addr]int)
 		s.idle = sync.NewCond(&s.mu)
+		s.hashes = make(chan struct{}, or(s.MaxHashes, 4))
 		s.baseTLS = s.makeBaseTLS()
 		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
 	})
@@ -247,11 +250,12 @@ func (s *Server) bannerLines() []string {
 	return strings.Split(strings.ReplaceAll(strings.TrimRight(s.Banner, "\r\n"), "\r\n", "\n"), "\n")
 }
 
-func or(d, def time.Duration) time.Duration {
-	if d == 0 {
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
 		return def
 	}
-	return d
+	return v
 }
 
 func (s *Server) idleTimeout() time.Duration    { return or(s.IdleTimeout, 5*time.Minute) }
@@ -261,6 +265,13 @@ func (s *Server) commandTimeout() time.Duration { return or(s.CommandTimeout, ti
 func (s *Server) cutGrace() time.Duration       { return or(s.CutGrace, 10*time.Second) }
 
 func (s *Server) cutSettle() time.Duration { return or(s.CutSettle, 5*time.Millisecond) }
+
+func (s *Server) maxHash() int64 {
+	if s.MaxHash < 0 {
+		return math.MaxInt64
+	}
+	return or(s.MaxHash, 8<<30)
+}
 
 func (s *Server) loginAttempts() int {
 	if s.LoginAttempts == 0 {

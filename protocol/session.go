@@ -66,6 +66,7 @@ type session struct {
 	epsvAll    bool
 	facts      factSet
 	transfer   *transfer // running, or nil
+	files      fileState
 
 	// TLS
 	tls     bool
@@ -138,7 +139,7 @@ func (s *session) loop() {
 			s.wait()
 			continue
 		}
-		s.next(s.lines.read(time.Now().Add(s.srv.idleTimeout()), s.called))
+		s.next(s.lines.read(time.Now().Add(s.idleTimeout()), s.called))
 	}
 }
 
@@ -154,7 +155,7 @@ func (s *session) next(l line) {
 
 // idle ends a session that has been silent for too long.
 func (s *session) idle() {
-	s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
+	s.replyf(421, "Idle for %v, closing", s.idleTimeout())
 	s.ended = true
 }
 
@@ -180,7 +181,7 @@ func (s *session) wait() {
 	if t := s.transfer; t != nil {
 		grace, settled, eof, done = t.grace, t.settled, t.eof, t.done
 	} else {
-		timer := time.NewTimer(s.srv.idleTimeout())
+		timer := time.NewTimer(s.idleTimeout())
 		defer timer.Stop()
 		idle, closing = timer.C, s.srv.closing
 	}

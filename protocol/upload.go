@@ -42,7 +42,7 @@ func (s *session) store(verb, p string, offset int64) {
 		if offset != 0 {
 			return vfs.OpenAt(fsys, p, offset)
 		}
-		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666&^s.files.umask)
 	})
 }
 
@@ -65,12 +65,16 @@ func (s *session) cmdSTOU(arg string) {
 		return
 	}
 	s.receive("STOU", p, "FILE: "+path.Base(p), func(fsys afero.Fs) (afero.File, error) {
-		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666&^s.files.umask)
 	})
 }
 
 // receive begins an upload into the file that open opens. What can be refused is refused before the 150.
 func (s *session) receive(verb, p, text string, open func(afero.Fs) (afero.File, error)) {
+	if s.takeRange() != nil {
+		s.reply(504, "RANG is for RETR and HASH")
+		return
+	}
 	t, fsys := s.newTransfer(verb, p, true)
 	var f afero.File
 	err := s.prepare(t, func() error {
