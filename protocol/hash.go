@@ -337,7 +337,7 @@ func commaNames(arg string) ([]string, bool) {
 
 // hash makes a digest. A tree that knows it is not asked for bytes; otherwise the file is
 // read, by so many commands at a time as Server.MaxHashes says, and not beyond Server.MaxHash bytes.
-func (srv *Server) hash(t *transfer, fsys afero.Fs, h hashing) (hashed, error) {
+func (s *Server) hash(t *transfer, fsys afero.Fs, h hashing) (hashed, error) {
 	if h.rang == nil {
 		sum, err := vfs.Hash(fsys, h.p, h.algo)
 		if err == nil {
@@ -352,7 +352,7 @@ func (srv *Server) hash(t *transfer, fsys afero.Fs, h hashing) (hashed, error) {
 		h.rang = &byteRange{0, math.MaxInt64}
 		h.strict = false
 	}
-	release, err := srv.hashSlot(t.ctx)
+	release, err := s.hashSlot(t.ctx)
 	if err != nil {
 		return hashed{}, err
 	}
@@ -375,7 +375,7 @@ func (srv *Server) hash(t *transfer, fsys afero.Fs, h hashing) (hashed, error) {
 		return hashed{}, &fs.PathError{Op: "hash", Path: h.p, Err: vfs.ErrBadOffset}
 	}
 	to = min(to, size)
-	if to-from > srv.maxHash() {
+	if to-from > s.maxHash() {
 		return hashed{}, errHashTooLarge
 	}
 	d := newDigest(h.algo)
@@ -414,12 +414,12 @@ func readInto(t *transfer, w io.Writer, f io.Reader, n int64) (int64, error) {
 }
 
 // hashSlot waits until the command may read a file, and returns what ends that.
-func (srv *Server) hashSlot(ctx context.Context) (func(), error) {
+func (s *Server) hashSlot(ctx context.Context) (func(), error) {
 	limit := time.NewTimer(hashQueue)
 	defer limit.Stop()
 	select {
-	case srv.hashes <- struct{}{}:
-		return func() { <-srv.hashes }, nil
+	case s.hashes <- struct{}{}:
+		return func() { <-s.hashes }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-limit.C:
