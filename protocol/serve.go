@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"math"
@@ -20,7 +19,6 @@ type serverState struct {
 	start   time.Time // of the server
 	log     *slog.Logger
 	closing chan struct{} // closed by Shutdown
-	baseTLS *tls.Config   // nil without TLS
 	ports   *passivePool
 	hashes  chan struct{} // one in it for each command that reads a file for its digest
 
@@ -53,7 +51,6 @@ func (s *Server) init() {
 		s.perUser = make(map[string]int)
 		s.idle = sync.NewCond(&s.mu)
 		s.hashes = make(chan struct{}, or(s.MaxHashes, 4))
-		s.baseTLS = s.makeBaseTLS()
 		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
 	})
 }
@@ -63,8 +60,9 @@ func (s *Server) init() {
 func (s *Server) Serve(l Listener) error {
 	s.init()
 	defer l.Close()
-	if l.TLS != "" && l.TLS != TLSNone && s.baseTLS == nil {
-		return errors.New("protocol: a listener asks for TLS and Server.TLSConfig is nil")
+	l.baseTLS = s.makeBaseTLS(&l)
+	if l.TLS != "" && l.TLS != TLSNone && l.baseTLS == nil {
+		return errors.New("protocol: a listener asks for TLS and there is no TLSConfig")
 	}
 	if !s.track(l.Listener) {
 		return ErrServerClosed

@@ -28,6 +28,9 @@ type Options struct {
 	// what the session knows: a directory that it has visited, listed or made. Stores
 	// that are directories underneath (versitygw) refuse the rest themselves.
 	StrictClash bool
+	// Budget is the memory for reading ahead of a client that is faster than one
+	// connection to the store. Nil reads one range after the other.
+	Budget *Budget
 	// CommitTimeout bounds a file's Close: what it still has to send, and the
 	// store's confirmation. Default 5 minutes.
 	CommitTimeout time.Duration
