@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // ErrFull says that an outbox has reached its limit: its receivers have been away for too long.
@@ -49,7 +50,7 @@ type Receiver struct {
 // nobody would ever fetch them.
 func OpenOutbox(file string, max int, receivers []Receiver) (*Outbox, error) {
 	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: 2 * time.Second, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		err = errors.New("another process has it open")
 	}
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 var (
 	errAborted      = errors.New("aborted by the client")
 	errStalled      = errors.New("no data for the stall time-out")
+	errShort        = errors.New("fewer bytes than ALLO announced")
 	errControlLost  = errors.New("control connection lost without QUIT")
 	errNoClose      = errors.New("TLS ended without close_notify")
 	errShutdown     = errors.New("server is shutting down")
@@ -49,6 +50,10 @@ func replyFor(err error, p phase) replyTo {
 		denied, other = 451, 451
 	}
 	switch {
+	case errors.Is(err, errNotResumed):
+		return replyTo{522, "Data connection has to resume the TLS session of the control connection"}
+	case errors.Is(err, errOtherClient):
+		return replyTo{522, "Data connection needs the client certificate of the control connection"}
 	case errors.Is(err, errNoData):
 		return replyTo{425, "Cannot open data connection"}
 	case errors.Is(err, errAborted):
@@ -57,10 +62,16 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{426, "Transfer timed out, no data"}
 	case errors.Is(err, errNoClose):
 		return replyTo{426, "Data connection ended without TLS close_notify, transfer incomplete"}
+	case errors.Is(err, errShort):
+		return replyTo{426, "Fewer bytes than ALLO announced, transfer incomplete"}
 	case errors.Is(err, errControlLost):
 		return replyTo{426, "Control connection lost, transfer incomplete"}
 	case errors.Is(err, errShutdown), errors.Is(err, errSessionEnded):
 		return replyTo{426, "Server is shutting down"}
+	case errors.Is(err, errDamaged):
+		return replyTo{426, "Compressed data is damaged, transfer incomplete"}
+	case errors.Is(err, errExpansion):
+		return replyTo{552, "Compressed data expands too far"}
 	case isCut(err):
 		return replyTo{426, "Data connection broken, transfer incomplete"}
 	case errors.Is(err, vfs.ErrBadOffset):
@@ -77,6 +88,8 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{552, "Storage allocation exceeded"}
 	case errors.Is(err, vfs.ErrFull):
 		return replyTo{452, "Insufficient storage space"}
+	case errors.Is(err, vfs.ErrBusy) && p == moving:
+		return replyTo{451, "File was changed by another while it was sent"}
 	case errors.Is(err, vfs.ErrBusy):
 		return replyTo{450, "File is busy or was changed by another"}
 	case errors.Is(err, vfs.ErrArchived):
@@ -102,6 +115,15 @@ type dataError struct{ err error }
 func (e *dataError) Error() string { return "data connection: " + e.err.Error() }
 func (e *dataError) Unwrap() error { return e.err }
 
+// dataFailure is an error of moving bytes over a data connection, as one that replyFor can tell from
+// those of the file system.
+func dataFailure(err error) error {
+	if errors.Is(err, errStalled) || errors.Is(err, errNoClose) || errors.Is(err, errExpansion) {
+		return err
+	}
+	return &dataError{err}
+}
+
 // resultOf is the one word of an ended transfer for log and metrics.
 func resultOf(err error) Result {
 	switch {
@@ -115,7 +137,7 @@ func resultOf(err error) Result {
 		return Stalled
 	case errors.Is(err, errShutdown):
 		return Shutdown
-	case errors.Is(err, errNoClose), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded), isCut(err):
+	case errors.Is(err, errNoClose), errors.Is(err, errShort), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded), isCut(err):
 		return Cut
 	}
 	return Failed

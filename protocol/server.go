@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"golang.org/x/text/encoding"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 )
@@ -70,8 +72,17 @@ type Listener struct {
 	// RequireTLSControl refuses USER, and RequireTLSData every transfer, in clear text.
 	RequireTLSControl bool
 	RequireTLSData    bool
+	// TLSConfig has its certificates, versions and ciphers; nil means Server.TLSConfig. It is cloned.
+	TLSConfig *tls.Config
+	// ClientCAs, if not nil, is asked for each connection whom to trust for client certificates, so
+	// that the answer can change. Whether they are wanted is TLSConfig.ClientAuth.
+	ClientCAs func() *x509.CertPool
 	// Profile is that of its sessions; nil means Server.Profile.
 	Profile *Profile
+	// Encoding of names, instead of the profile's; nil says nothing about it.
+	Encoding encoding.Encoding
+
+	baseTLS *tls.Config // nil without TLS
 }
 
 // Server is an FTP server. Auth and OpenFS must be set; a zero value elsewhere
@@ -94,14 +105,25 @@ type Server struct {
 	TLSConfig *tls.Config
 	// SessionReuse is about data connections; default ReusePrefer.
 	SessionReuse SessionReuse
+	// AllowCCC lets clients go back to clear text on the control connection (CCC), which then can be read and
+	// changed by anybody on the way. Each listener's requirements still hold for USER.
+	AllowCCC bool
 
-	// MaxSessions is the most sessions at a time, MaxPerIP those of one client
-	// address; 0 means no limit.
+	// MaxSessions is the most sessions at a time; 0 means no limit. Where it is reached, sessions that have not
+	// logged in make room for newcomers, so that strangers cannot use it up.
 	MaxSessions int
-	MaxPerIP    int
+	// MaxPerIP is the most sessions at a time of one client address (of IPv6: one /64), MaxPerUser those
+	// of one user, anonymous ones left out; 0 means no limit.
+	MaxPerIP   int
+	MaxPerUser int
+	// LoginTimeout ends a session that has not logged in so long after its
+	// beginning, whatever it sends; default 2 min.
+	LoginTimeout time.Duration
+	// Guard slows down and shuts out who guesses passwords; nil for none.
+	Guard Guard
 	// LoginAttempts is how many wrong passwords end a session; default 3.
 	LoginAttempts int
-	// LoginDelay is how long the answer to a wrong password waits; default 3 s, negative none.
+	// LoginDelay is how long the answer to a wrong password waits without a Guard; default 3 s, negative none.
 	LoginDelay time.Duration
 
 	// IdleTimeout ends a session that sends no command and moves no data; default 5 min.
@@ -133,14 +155,27 @@ type Server struct {
 	// lost in the middle of an upload; default 10 s.
 	CutGrace time.Duration
 
+	// MaxHash is the most bytes that HASH, XCRC and their kin read of a file whose digest the tree does not
+	// know; default 8 GiB, negative for no limit. MaxHashes is how many of these commands read at a time, default 4: the others wait.
+	MaxHash   int64
+	MaxHashes int
+
 	// Profile is that of sessions whose listener and account have none of their own.
 	Profile Profile
 	// Profiles returns the profile that an account names, or nil where there is none of that name.
 	Profiles func(name string) *Profile
+	// Encodings returns the encoding that an account names, or nil where there is none of that name.
+	Encodings func(name string) encoding.Encoding
 	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
 	LocalTime bool
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.
 	NoSendfile bool
+
+	// NoDeflate refuses MODE Z and leaves it out of FEAT.
+	NoDeflate bool
+	// MaxExpansion is how many bytes one byte of an upload in MODE Z may become, once it has become
+	// 16 MiB; default 200, negative for no limit. Deflate itself ends near 1030.
+	MaxExpansion int
 
 	// ListenData and DialData replace net.ListenConfig.Listen and net.Dialer.DialContext
 	// for data connections; for tests.

@@ -22,9 +22,12 @@ type transfer struct {
 	upload bool
 	body   body
 	size   int64 // bytes expected, or -1
+	exact  bool  // an upload of fewer bytes is a cut
 	start  time.Time
 	client Client       // whose it is
-	moved  atomic.Int64 // bytes over the data connection so far
+	moved  atomic.Int64 // bytes so far, before MODE Z compresses them or behind it
+	modeZ  bool
+	level  int
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -38,6 +41,7 @@ type transfer struct {
 	committing bool             // nothing calls it off any more
 	aborts     int              // so many ABOR wait for their reply
 	line       commandLine
+	work       *work // what it does if it is no transfer: see work.go
 }
 
 // body is what a transfer moves.
@@ -54,9 +58,11 @@ type body interface {
 type outcome struct {
 	err    error
 	secure bool
+	wire   int64 // with MODE Z, bytes over the data connection
 	stored vfs.Stored
 	panic  any
 	stack  []byte
+	answer answer // of work
 }
 
 // bufferPool lends the buffers of transfers that cannot go through the kernel.
@@ -119,7 +125,8 @@ func (s *session) failure(verb, path string, err error, p phase) {
 func (s *session) begin(t *transfer, text string) {
 	p := s.data
 	s.data = noPromise{}
-	t.start, t.client = time.Now(), s.client()
+	t.start, t.modeZ, t.level = time.Now(), s.modeZ, s.level
+	t.client = s.client()
 	s.reply(150, text)
 	s.transfer = t
 	go func() {
@@ -160,10 +167,20 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 		return o
 	}
 	o.secure = c.secure
+	if t.modeZ {
+		c.deflate(s.srv, t.level)
+		defer func() { o.wire = c.z.wire; c.z.release() }()
+	}
 	stop := context.AfterFunc(t.ctx, c.interrupt)
 	err = t.body.move(t, c)
-	if err == nil && t.upload {
+	switch {
+	case err != nil:
+	case t.upload:
 		err = t.askCommit()
+	case t.modeZ:
+		if err = c.z.finish(); err != nil {
+			err = dataFailure(err)
+		}
 	}
 	stop()
 	if err != nil {
@@ -241,6 +258,9 @@ func (s *session) decide() {
 	if s.mayBeCut() && s.controlGone() {
 		err = errControlLost
 	}
+	if t.exact && t.moved.Load() < t.size {
+		err = errShort
+	}
 	if cause := context.Cause(t.ctx); cause != nil {
 		err = cause // perhaps an ABOR that was read just now
 	}
@@ -264,7 +284,7 @@ func (s *session) controlGone() bool {
 	// All that the peer has sent is here already: look for a QUIT in it.
 	limit := time.NewTimer(5 * time.Second)
 	defer limit.Stop()
-	for !s.lost && !s.quitting && len(s.queued) < maxQueued {
+	for !s.lost && !s.quitting {
 		s.askLine()
 		select {
 		case l := <-s.lines.got:
@@ -289,6 +309,10 @@ func (s *session) transferDone(o outcome) {
 	t := s.transfer
 	s.transfer = nil
 	t.cancel(errSessionEnded) // releases the context
+	if t.work != nil {
+		s.workDone(t, o)
+		return
+	}
 	s.rest = 0
 
 	if o.err == nil {
@@ -315,6 +339,9 @@ func (s *session) transferDone(o outcome) {
 func (s *session) reportTransfer(t *transfer, o outcome) {
 	r := t.report(o, s.lastCode)
 	args := []any{"path", t.path, "result", string(r.Result), "bytes", r.Bytes, "seconds", r.Took.Seconds(), "code", r.Code}
+	if t.modeZ {
+		args = append(args, "compressed", o.wire)
+	}
 	switch {
 	case errors.Is(o.err, errControlLost):
 		s.log.Warn(t.verb, append(args, "err", o.err, "hint", "if this device hangs up at once after the last byte, set cut.control_lost: accept")...)
