@@ -37,6 +37,7 @@ func (c *Config) Check() Report {
 	k.backends()
 	k.users()
 	k.anonymous()
+	k.events()
 	if _, err := LookupEncoding(c.Encoding); err != nil {
 		k.errorf("encoding", "names such as utf-8, iso-8859-1, windows-1252, shift_jis", "%v", err)
 	}
@@ -252,6 +253,9 @@ func (k *checker) limits() {
 	}
 	if k.c.Cut.Grace <= 0 {
 		k.errorf("cut.grace", "", "has to be more than 0")
+	}
+	if k.c.Hash.Concurrent < 1 {
+		k.errorf("hash.concurrent", "", "has to be at least 1")
 	}
 	if l.Connections > 0 && l.PerIP > l.Connections {
 		k.warnf("limits.per_ip", "", "%d is more than connections allows (%d)", l.PerIP, l.Connections)
