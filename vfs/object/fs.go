@@ -278,7 +278,7 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 	}
 	u, err := f.t.store.Put(f.ctx, key, PutOptions{
 		IfAbsent:    excl,
-		ContentType: mime.TypeByExtension(path.Ext(clean)),
+		ContentType: contentType(clean),
 	})
 	if err != nil {
 		return nil, err
@@ -312,11 +312,6 @@ func (f *FS) noClash(name, key string) error {
 		return err
 	}
 	return nil
-}
-
-// OpenAt implements vfs.Resumer. A bucket's object cannot be changed in the middle.
-func (f *FS) OpenAt(name string, offset int64) (afero.File, error) {
-	return nil, pathError("open", name, errors.ErrUnsupported)
 }
 
 // Mkdir writes the marker of a directory, an empty object "dir/". Directories above it

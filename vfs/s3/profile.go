@@ -13,14 +13,22 @@ type profile struct {
 	// encodeList: the server can write the keys of a listing URL-encoded, so that any
 	// character survives XML.
 	encodeList bool
+	// ifMatch: the server keeps the condition If-Match of PutObject and
+	// CompleteMultipartUpload. Without it the object is looked at just before.
+	ifMatch bool
+	// partCopy: the server copies parts of objects (UploadPartCopy). Without it they are copied
+	// through this program.
+	partCopy bool
+	// copySummed: it does so for an upload that was created with CRC32, too. MinIO does not.
+	copySummed bool
 }
 
 var profiles = map[string]profile{
-	"aws":       {crc32: true, encodeList: true},
-	"minio":     {crc32: true, pathStyle: true, encodeList: true},
-	"versitygw": {crc32: true, pathStyle: true, encodeList: true},
-	"ceph":      {pathStyle: true, encodeList: true},
-	"generic":   {encodeList: true},
+	"aws":       {crc32: true, encodeList: true, ifMatch: true, partCopy: true, copySummed: true},
+	"minio":     {crc32: true, pathStyle: true, encodeList: true, ifMatch: true, partCopy: true},
+	"versitygw": {crc32: true, pathStyle: true, encodeList: true, ifMatch: true, partCopy: true, copySummed: true},
+	"ceph":      {pathStyle: true, encodeList: true, partCopy: true},
+	"generic":   {encodeList: true, partCopy: true},
 }
 
 // profileOf returns the profile of that name. Without one it is Amazon's, or

@@ -56,6 +56,10 @@ type Options struct {
 	// Parallel is how many parts of an upload are sent at once. Default 2.
 	Parallel int
 
+	// AppendThrough is how many bytes of an object may go through this program for what is appended
+	// to them, where the server copies no parts. Default 1 GiB.
+	AppendThrough int64
+
 	// RootCAs are trusted for the server's certificate; nil for the system's.
 	RootCAs *x509.CertPool
 	// RoundTripper wraps the transport, to measure or log each attempt of each
@@ -81,6 +85,9 @@ type Store struct {
 	// tested is set after the first body that the server took: from then on
 	// bodies are sent without asking first.
 	tested atomic.Bool
+
+	// copyMost is the largest range that one UploadPartCopy copies, in bytes.
+	copyMost int64
 
 	mu     sync.Mutex
 	active map[string]struct{} // ids of the multipart uploads of this process
@@ -110,6 +117,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if o.MaxPartSize < minPart || o.MaxPartSize > maxCopy {
 		return nil, fmt.Errorf("s3: a largest part of %d bytes: want 5 MiB to 5 GiB", o.MaxPartSize)
 	}
+	if o.AppendThrough <= 0 {
+		o.AppendThrough = 1 << 30
+	}
 	if o.StallTimeout <= 0 {
 		o.StallTimeout = time.Minute
 	}
@@ -129,7 +139,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3: credentials and region: %w", err)
 	}
-	s := &Store{bucket: o.Bucket, o: o, profile: p, active: make(map[string]struct{})}
+	s := &Store{bucket: o.Bucket, o: o, profile: p, copyMost: maxCopy, active: make(map[string]struct{})}
 	var rt http.RoundTripper
 	s.http, rt = newTransport(o)
 	if o.RoundTripper != nil {

@@ -1,0 +1,229 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+)
+
+var _ object.Appender = (*Store)(nil)
+
+// Append implements object.Appender. A head below 5 MiB is read and sent again with what
+// follows; a larger one is copied inside the server, as the first parts of a
+// multipart upload. Where the server copies no parts, all of it goes through
+// this program, up to Options.AppendThrough.
+func (s *Store) Append(ctx context.Context, key string, n int64, _ string) (object.Upload, int64, error) {
+	if n < minPart { // or -1
+		return s.appendSmall(ctx, key, n)
+	}
+	h, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key})
+	if err != nil {
+		return nil, 0, translate(ctx, "head", key, err)
+	}
+	old, err := s.keptOf(ctx, key, h)
+	if err != nil {
+		return nil, 0, err
+	}
+	return s.appendTo(ctx, key, old, n)
+}
+
+// appendSmall asks for what it needs if the head is small, and learns what it is if it is not.
+func (s *Store) appendSmall(ctx context.Context, key string, n int64) (object.Upload, int64, error) {
+	last := int64(minPart) - 1
+	if n > 0 {
+		last = n - 1
+	}
+	g, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key, Range: aws.String(fmt.Sprintf("bytes=0-%d", last))})
+	if terr := translate(ctx, "get", key, err); errors.Is(terr, vfs.ErrBadOffset) {
+		// An empty object has no byte 0.
+		h, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key})
+		if err != nil {
+			return nil, 0, translate(ctx, "head", key, err)
+		}
+		old, err := s.keptOf(ctx, key, h)
+		if err != nil {
+			return nil, 0, err
+		}
+		return s.appendTo(ctx, key, old, n)
+	} else if terr != nil {
+		return nil, 0, terr
+	}
+	defer g.Body.Close()
+	start, size, ok := contentRange(aws.ToString(g.ContentRange))
+	if !ok || start != 0 {
+		return nil, 0, translate(ctx, "get", key, fmt.Errorf("asked for bytes 0-%d, got %q", last, aws.ToString(g.ContentRange)))
+	}
+	old, err := s.keptOfGet(ctx, key, g, size)
+	if err != nil {
+		return nil, 0, err
+	}
+	if n < 0 {
+		n = size
+	}
+	if n > size || n >= minPart {
+		return s.appendTo(ctx, key, old, n)
+	}
+	u := s.replace(ctx, key, old, 0)
+	if err := s.fill(ctx, u, g.Body, key, old.etag, n); err != nil {
+		return nil, 0, errors.Join(err, s.giveUp(ctx, u))
+	}
+	return u, n, nil
+}
+
+// appendTo begins an upload behind the first n bytes (-1: all) of an object that is known.
+func (s *Store) appendTo(ctx context.Context, key string, old *kept, n int64) (object.Upload, int64, error) {
+	if n < 0 {
+		n = old.size
+	}
+	switch {
+	case n > old.size:
+		return nil, 0, &storeError{"append", key, vfs.ErrBadOffset, fmt.Errorf("%d is behind the end at %d", n, old.size)}
+	case n == 0:
+		return s.replace(ctx, key, old, 0), 0, nil
+	case n < minPart:
+		u := s.replace(ctx, key, old, 0)
+		if err := s.fill(ctx, u, nil, key, old.etag, n); err != nil {
+			return nil, 0, errors.Join(err, s.giveUp(ctx, u))
+		}
+		return u, n, nil
+	case s.profile.partCopy:
+		return s.replace(ctx, key, old, n), n, nil
+	case n > s.o.AppendThrough:
+		return nil, 0, &storeError{"append", key, vfs.ErrTooLarge, fmt.Errorf("a head of %d bytes, and the server copies no parts", n)}
+	}
+	u := s.replace(ctx, key, old, 0)
+	return object.Headed(ctx, u, func(ctx context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(&head{s: s, ctx: ctx, key: key, etag: old.etag, to: n}), nil
+	}), n, nil
+}
+
+// replace begins an upload that takes the place of old, and gets its attributes. Its
+// first n bytes are copied inside the server; the writing begins behind them.
+func (s *Store) replace(ctx context.Context, key string, old *kept, n int64) object.Upload {
+	k := &sink{s: s, key: key, o: object.PutOptions{IfMatch: old.etag}, old: old, head: n}
+	k.after = len(spans(n, s.copyMost))
+	grow := object.Growth(s.o.MaxPartSize)
+	return object.NewUpload(ctx, s.o.Budget, k, object.UploadOptions{
+		FirstPart: minPart,
+		PartSize:  func(offset int64) int64 { return grow(n + offset) },
+		Parallel:  s.o.Parallel,
+		MaxParts:  maxParts - k.after,
+	})
+}
+
+// fill writes the first n bytes of the object to u. Body, if there is one, begins with them.
+func (s *Store) fill(ctx context.Context, u object.Upload, body io.ReadCloser, key, etag string, n int64) error {
+	h := &head{s: s, ctx: ctx, key: key, etag: etag, to: n, body: body}
+	_, err := io.Copy(u, h)
+	return err
+}
+
+func (s *Store) giveUp(ctx context.Context, u object.Upload) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.HeaderTimeout)
+	defer cancel()
+	return u.Abort(ctx)
+}
+
+// head reads the first bytes of an object, up to a certain one. A body that breaks is continued.
+type head struct {
+	s         *Store
+	ctx       context.Context
+	key, etag string
+	off, to   int64
+	body      io.ReadCloser
+	breaks    int
+}
+
+func (h *head) Read(p []byte) (int, error) {
+	for {
+		if h.off >= h.to {
+			if h.body != nil {
+				h.body.Close()
+				h.body = nil
+			}
+			return 0, io.EOF
+		}
+		if h.body == nil {
+			g, err := h.s.client.GetObject(h.ctx, &s3.GetObjectInput{
+				Bucket: &h.s.bucket, Key: &h.key, IfMatch: &h.etag,
+				Range: aws.String(fmt.Sprintf("bytes=%d-%d", h.off, h.to-1)),
+			})
+			if err != nil {
+				return 0, translate(h.ctx, "get", h.key, err)
+			}
+			h.body = g.Body
+			if start, _, ok := contentRange(aws.ToString(g.ContentRange)); !ok || start != h.off || aws.ToString(g.ETag) != h.etag {
+				h.body.Close()
+				return 0, &storeError{"get", h.key, vfs.ErrBusy, errors.New("the object has changed")}
+			}
+		}
+		n, err := h.body.Read(p[:min(int64(len(p)), h.to-h.off)])
+		h.off += int64(n)
+		if n > 0 {
+			h.breaks = 0
+		}
+		if err != nil {
+			h.body.Close()
+			h.body = nil
+			if h.off < h.to {
+				if h.breaks++; h.breaks > maxBreaks || h.ctx.Err() != nil {
+					return n, translate(h.ctx, "get", h.key, fmt.Errorf("the body broke off at %d of %d: %w", h.off, h.to, err))
+				}
+			}
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// copyHead makes the first parts of the upload out of the object that it replaces.
+func (k *sink) copyHead(ctx context.Context) error {
+	parts, err := k.s.copyParts(ctx, k.key, k.id, k.key, k.old.etag, k.head, 1)
+	if errors.Is(err, vfs.ErrBadOffset) || errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", vfs.ErrBusy, err) // shorter than it was, or gone
+	}
+	if err == nil {
+		k.first = parts
+	}
+	return err
+}
+
+// last ends an upload whose own bytes are no more than one part, behind the ones
+// that the server has.
+func (k *sink) last(ctx context.Context, body object.Body) (err error) {
+	if body.Size() == 0 && k.old != nil && k.head == k.old.size && k.id == "" {
+		return nil // nothing was added: it is what it was
+	}
+	begun := k.id != ""
+	if !begun {
+		if err := k.Begin(ctx); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		if err == nil || begun {
+			return
+		}
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.s.o.HeaderTimeout)
+		defer cancel()
+		err = errors.Join(err, k.Abort(clean))
+	}()
+	if body.Size() > 0 {
+		err = k.Part(ctx, 1, body)
+	} else if k.first == nil {
+		err = k.copyHead(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return k.Complete(ctx)
+}
