@@ -218,6 +218,38 @@ func (m *Mount) Hash(name, algo string) ([]byte, error) {
 	return sum, rename(p.outer, err)
 }
 
+// Copy copies a file: see [Copier]. From one tree to another its bytes are read and written again.
+func (m *Mount) Copy(oldname, newname string) error {
+	p, q := m.find(oldname), m.find(newname)
+	var err error
+	switch {
+	case p.fixed || p.way || q.fixed || q.way:
+		err = ErrIsDir
+	case p.point == q.point:
+		err = Copy(p.fsys, p.inner, q.inner)
+	default:
+		err = copyBytes(p.fsys, p.inner, q.fsys, q.inner)
+	}
+	return copyError(p.outer, q.outer, err)
+}
+
+// Replace opens a file for writing that appears whole: see [Replacer].
+func (m *Mount) Replace(name string) (afero.File, error) {
+	p := m.find(name)
+	if p.fixed || p.way {
+		return nil, &fs.PathError{Op: "open", Path: p.outer, Err: ErrIsDir}
+	}
+	f, err := Replace(p.fsys, p.inner)
+	return p.file(f, err)
+}
+
+// Space returns how many bytes may still be stored in the tree of the name: see [Spacer].
+func (m *Mount) Space(name string) (int64, error) {
+	p := m.find(name)
+	free, err := Space(p.fsys, p.inner)
+	return free, rename(p.outer, err)
+}
+
 // Mkdir makes a directory.
 func (m *Mount) Mkdir(name string, perm os.FileMode) error {
 	p := m.find(name)

@@ -108,6 +108,14 @@ func renameLink(oldname, newname string, err error) error {
 	return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
 }
 
+// copyError does for a copy what renameLink does for a rename.
+func copyError(oldname, newname string, err error) error {
+	if e, ok := err.(*fs.PathError); ok {
+		err = &os.LinkError{Op: "copy", Old: oldname, New: newname, Err: e.Err}
+	}
+	return renameLink(oldname, newname, err)
+}
+
 // hasName reports whether err has an inner name somewhere in its chain, so that
 // the name that the caller gave has to be said in front of it.
 func hasName(err error) bool {

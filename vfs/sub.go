@@ -110,6 +110,27 @@ func (s *Sub) Hash(name, algo string) ([]byte, error) {
 	return sum, rename(outer, err)
 }
 
+// Copy copies a file: see [Copier].
+func (s *Sub) Copy(oldname, newname string) error {
+	oldOuter, oldInner := s.in(oldname)
+	newOuter, newInner := s.in(newname)
+	return copyError(oldOuter, newOuter, Copy(s.fsys, oldInner, newInner))
+}
+
+// Replace opens a file for writing that appears whole: see [Replacer].
+func (s *Sub) Replace(name string) (afero.File, error) {
+	outer, inner := s.in(name)
+	f, err := Replace(s.fsys, inner)
+	return s.file(outer, f, err)
+}
+
+// Space returns how many bytes may still be stored: see [Spacer].
+func (s *Sub) Space(name string) (int64, error) {
+	outer, inner := s.in(name)
+	free, err := Space(s.fsys, inner)
+	return free, rename(outer, err)
+}
+
 // Mkdir makes a directory.
 func (s *Sub) Mkdir(name string, perm os.FileMode) error {
 	outer, inner := s.in(name)

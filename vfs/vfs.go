@@ -5,7 +5,7 @@
 // implementing one of the small optional interfaces of this package. Nobody
 // asserts these interfaces outside this package: callers use the helper
 // functions ([WithContext], [Abort], [OpenAt], [OpenFrom], [Hash], [List], [OSFile],
-// [Lstat], [StatFile] and so on), which ask for the interface and otherwise do
+// [Lstat], [StatFile], [Copy], [Space] and so on), which ask for the interface and otherwise do
 // the work in another way, or answer [errors.ErrUnsupported].
 //
 // Names are slash-separated, absolute ("/a/b") and clean ([path.Clean]); "/"
@@ -131,6 +131,9 @@ type Wrapper interface {
 	FromOpener
 	Typed
 	Hasher
+	Copier
+	Replacer
+	Spacer
 }
 
 // WithContext binds fsys to ctx, or returns fsys itself where it cannot be bound.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +70,7 @@ func names(t testing.TB, fsys afero.Fs, dir string) string {
 
 var diskCaps = vfstest.Caps{
 	Append: true, Resume: true, Abort: vfstest.KeepsPart, RenameDir: true,
-	Chtimes: true, Chmod: true, Symlinks: true,
+	Chtimes: true, Chmod: true, Symlinks: true, Space: runtime.GOOS != "windows",
 	Refuses: []string{"long segment"},
 }
 
@@ -346,5 +347,84 @@ func TestPlainAfero(t *testing.T) {
 	}
 	if err := vfs.Abort(f, errors.New("cut")); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Abort: %v, want errors.ErrUnsupported", err)
+	}
+}
+
+// TestMountCopies: from one tree to another the bytes are moved, and what is there stays until all have arrived.
+func TestMountCopies(t *testing.T) {
+	other := disk(t)
+	m := mount(t, disk(t, "/d"), map[string]afero.Fs{"/other": other})
+	content := strings.Repeat("0123456789abcdef", 40<<10)
+	write(t, m, "/f", content)
+	write(t, other, "/g", "old")
+	if err := vfs.Copy(m, "/f", "/other/g"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := afero.ReadFile(other, "/g"); err != nil || string(got) != content {
+		t.Errorf("the copy has %d bytes, %v; want %d", len(got), err, len(content))
+	}
+	for _, to := range []string{"/other", "/"} {
+		if err := vfs.Copy(m, "/f", to); !errors.Is(err, vfs.ErrIsDir) {
+			t.Errorf("Copy onto %q: %v, want vfs.ErrIsDir", to, err)
+		}
+	}
+	err := vfs.Copy(m, "/d", "/other/g")
+	var le *os.LinkError
+	if !errors.Is(err, vfs.ErrIsDir) || !errors.As(err, &le) || le.Old != "/d" || le.New != "/other/g" {
+		t.Errorf("Copy of a directory: %v, want vfs.ErrIsDir with both names", err)
+	}
+	write(t, other, "/g", "old")
+	broken := mount(t, breaking{disk(t)}, map[string]afero.Fs{"/other": other})
+	write(t, broken, "/f", content)
+	if err := vfs.Copy(broken, "/f", "/other/g"); !errors.Is(err, errBroken) {
+		t.Errorf("Copy of a file that breaks: %v, want %v", err, errBroken)
+	}
+	if got := names(t, other, "/"); got != "g" {
+		t.Errorf("after a failed copy the tree has %q, want g", got)
+	}
+	if got, err := afero.ReadFile(other, "/g"); err != nil || string(got) != "old" {
+		t.Errorf("after a failed copy: %d bytes, %v; want old", len(got), err)
+	}
+}
+
+var errBroken = errors.New("broken disk")
+
+// breaking is a tree whose files cannot be read to their end.
+type breaking struct{ afero.Fs }
+
+func (b breaking) Open(name string) (afero.File, error) {
+	f, err := b.Fs.Open(name)
+	return &breakingFile{File: f, left: 300 << 10}, err
+}
+
+type breakingFile struct {
+	afero.File
+	left int
+}
+
+func (f *breakingFile) Read(p []byte) (int, error) {
+	if f.left == 0 {
+		return 0, errBroken
+	}
+	n, err := f.File.Read(p[:min(len(p), f.left)])
+	f.left -= n
+	return n, err
+}
+
+// TestPlainAferoCopies: a tree that cannot copy reads and writes.
+func TestPlainAferoCopies(t *testing.T) {
+	fsys := afero.NewBasePathFs(afero.NewOsFs(), t.TempDir())
+	write(t, fsys, "/f", "content")
+	if err := vfs.Copy(fsys, "/f", "/g"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := afero.ReadFile(fsys, "/g"); err != nil || string(got) != "content" {
+		t.Errorf("the copy: %q, %v", got, err)
+	}
+	if err := vfs.Copy(fsys, "/f", "f/"); err == nil {
+		t.Error("Copy onto itself worked")
+	}
+	if _, err := vfs.Space(fsys, "/"); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Space: %v, want errors.ErrUnsupported", err)
 	}
 }

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -31,7 +32,7 @@ func open(t testing.TB, o local.Options) *local.FS {
 func disk(abort vfstest.Abort) vfstest.Caps {
 	return vfstest.Caps{
 		Append: true, Resume: true, Abort: abort, RenameDir: true,
-		Chtimes: true, Chmod: true, Symlinks: true,
+		Chtimes: true, Chmod: true, Symlinks: true, Space: runtime.GOOS != "windows",
 		Refuses: []string{"long segment"},
 	}
 }

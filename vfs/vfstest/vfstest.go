@@ -58,6 +58,10 @@ type Caps struct {
 	// errors.ErrUnsupported.
 	Symlinks bool
 
+	// Space: the tree knows how much may still be stored. Where it is false it
+	// gives errors.ErrUnsupported.
+	Space bool
+
 	// MaxKey is the length in bytes of the longest name, without the slash in
 	// front: one more gives vfs.ErrBadName. Zero means that there is no such
 	// limit; names of 1,024 bytes have to work then.
@@ -130,7 +134,7 @@ func checks() []check {
 	for _, list := range [][]check{
 		openChecks, sizeChecks, commitChecks, resumeChecks, dirChecks,
 		clashChecks, listChecks, nameChecks, renameChecks, jailChecks,
-		contextChecks, concurrencyChecks, attributeChecks,
+		copyChecks, contextChecks, concurrencyChecks, attributeChecks,
 	} {
 		all = append(all, list...)
 	}
