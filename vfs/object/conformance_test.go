@@ -60,7 +60,8 @@ func TestConformance(t *testing.T) {
 				}
 				return s
 			}, vfstest.Caps{
-				FirstPart:    64 << 10,
+				FirstPart: 64 << 10,
+				Append:    true, Resume: true,
 				ImplicitDirs: true,
 				MaxKey:       1023 - len(prefix),
 				Refuses: []string{"newline", "carriage return", "tab", "control character", "delete character",

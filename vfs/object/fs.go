@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"mime"
 	"os"
 	"path"
 	"time"
@@ -28,6 +27,9 @@ type Options struct {
 	// what the session knows: a directory that it has visited, listed or made. Stores
 	// that are directories underneath (versitygw) refuse the rest themselves.
 	StrictClash bool
+	// Scratch is the place in the bucket for what has to be stored beside the files for a
+	// while; no client sees it. It ends with a slash. Default ".ftpgw/" below Prefix.
+	Scratch string
 	// CommitTimeout bounds a file's Close: what it still has to send, and the
 	// store's confirmation. Default 5 minutes.
 	CommitTimeout time.Duration
@@ -39,6 +41,7 @@ type Options struct {
 type tree struct {
 	store  Store
 	prefix string // "" or "a/b/"
+	hidden string // ends with a slash
 	o      Options
 }
 
@@ -73,7 +76,10 @@ func New(store Store, o Options) (*FS, error) {
 	if o.AbortTimeout <= 0 {
 		o.AbortTimeout = 30 * time.Second
 	}
-	t := &tree{store: store, prefix: prefix, o: o}
+	if o.Scratch == "" {
+		o.Scratch = prefix + scratchDir
+	}
+	t := &tree{store: store, prefix: prefix, hidden: o.Scratch, o: o}
 	return &FS{t: t, ctx: context.Background(), dirs: &sticky{}}, nil
 }
 

@@ -1,7 +1,9 @@
 package object
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -39,6 +41,9 @@ func (f *FS) key(name string) (string, error) {
 	if len(key) > maxKey {
 		return "", vfs.ErrBadName
 	}
+	if f.t.isHidden(key) {
+		return "", fs.ErrNotExist
+	}
 	return key, nil
 }
 
@@ -46,6 +51,9 @@ func (f *FS) key(name string) (string, error) {
 // name that may stand in a bucket is one that we want to put there.
 func (f *FS) newKey(name string) (string, error) {
 	key, err := f.key(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = vfs.ErrBadName
+	}
 	if err != nil {
 		return "", err
 	}
@@ -53,6 +61,11 @@ func (f *FS) newKey(name string) (string, error) {
 		return "", vfs.ErrBadName
 	}
 	return key, nil
+}
+
+// isHidden reports whether the key is the scratch place or lies in it.
+func (t *tree) isHidden(key string) bool {
+	return strings.HasPrefix(key, t.hidden) || key == strings.TrimSuffix(t.hidden, "/")
 }
 
 // dirKey returns the prefix that the keys below a directory have, given the

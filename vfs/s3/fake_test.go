@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,6 +35,10 @@ type fake struct {
 	// when the request has been carried out. n counts the requests of an operation from 1.
 	before func(op string, n int, w http.ResponseWriter, r *http.Request) bool
 	after  func(op string, n int) bool
+	// noSum takes an upload with checksums without that of the whole object.
+	noSum bool
+	// minio has MinIO's way with UploadPartCopy: not into an upload with checksums.
+	minio bool
 	// cut ends the body of a GET after so many bytes; 0 does not.
 	cut int
 
@@ -52,10 +57,12 @@ type fakeObject struct {
 	crc         string
 	contentType string
 	at          time.Time
+	extra       http.Header // all else that it was stored with
 }
 
 type fakeUpload struct {
 	key, contentType string
+	extra            http.Header
 	crc              bool
 	parts            map[int]fakeObject
 	at               time.Time
@@ -131,7 +138,24 @@ func (f *fake) set(key string, data []byte) {
 
 func newObject(data []byte, contentType string) fakeObject {
 	sum := md5.Sum(data)
-	return fakeObject{data, `"` + hex.EncodeToString(sum[:]) + `"`, *crc(crc32.ChecksumIEEE(data)), contentType, time.Now()}
+	return fakeObject{data, `"` + hex.EncodeToString(sum[:]) + `"`, *crc(crc32.ChecksumIEEE(data)), contentType, time.Now(), nil}
+}
+
+// extraOf returns the headers of a request that the object keeps.
+func extraOf(r *http.Request) http.Header {
+	extra := http.Header{}
+	for name, v := range r.Header {
+		switch name {
+		case "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control", "Expires", "X-Amz-Storage-Class",
+			"X-Amz-Tagging", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "X-Amz-Website-Redirect-Location":
+			extra[name] = v
+		default:
+			if strings.HasPrefix(name, "X-Amz-Meta-") {
+				extra[name] = v
+			}
+		}
+	}
+	return extra
 }
 
 func operation(r *http.Request, key string) string {
@@ -145,6 +169,10 @@ func operation(r *http.Request, key string) string {
 		return "list"
 	case q.Has("uploads"):
 		return "begin"
+	case q.Has("tagging"):
+		return "get tags"
+	case q.Has("uploadId") && r.Header.Get("X-Amz-Copy-Source") != "":
+		return "copy part"
 	case q.Has("uploadId"):
 		return map[string]string{"PUT": "part", "POST": "complete", "DELETE": "abort", "GET": "list parts"}[r.Method]
 	case r.Header.Get("X-Amz-Copy-Source") != "":
@@ -178,7 +206,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-	if r.Method == "PUT" && op != "copy" {
+	if r.Method == "PUT" && op != "copy" && op != "copy part" {
 		if sum := r.Header.Get("X-Amz-Checksum-Crc32"); sum != "" && sum != *crc(crc32.ChecksumIEEE(body)) {
 			refuse(w, 400, "BadDigest")
 			return
@@ -222,6 +250,14 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		refuse(w, 412, "PreconditionFailed")
 		return
 	}
+	if m := r.Header.Get("If-Match"); (op == "put" || op == "complete") && m != "" && (!exists || m != old.etag) {
+		if !exists {
+			refuse(w, 404, "NoSuchKey")
+			return
+		}
+		refuse(w, 412, "PreconditionFailed")
+		return
+	}
 	if (op == "get" || op == "head") && !exists {
 		refuse(w, 404, "NoSuchKey")
 		return
@@ -229,7 +265,9 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 	switch op {
 	case "head bucket":
 	case "put":
-		f.objects[key] = newObject(body, r.Header.Get("Content-Type"))
+		o := newObject(body, r.Header.Get("Content-Type"))
+		o.extra = extraOf(r)
+		f.objects[key] = o
 		w.Header().Set("ETag", f.objects[key].etag)
 	case "delete":
 		delete(f.objects, key)
@@ -249,6 +287,13 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		h.Set("ETag", old.etag)
 		h.Set("Last-Modified", old.at.UTC().Format(http.TimeFormat))
 		h.Set("Content-Type", old.contentType)
+		for name, v := range old.extra {
+			h[name] = v
+		}
+		if tags, err := url.ParseQuery(h.Get("X-Amz-Tagging")); err == nil && len(tags) > 0 {
+			h.Set("X-Amz-Tagging-Count", strconv.Itoa(len(tags)))
+		}
+		h.Del("X-Amz-Tagging")
 		if m := r.Header.Get("If-Match"); m != "" && m != old.etag {
 			refuse(w, 412, "PreconditionFailed")
 			return
@@ -263,22 +308,33 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		data := old.data
 		if rg := r.Header.Get("Range"); rg != "" {
 			var off int
-			fmt.Sscanf(rg, "bytes=%d-", &off)
+			last := len(data) - 1
+			fmt.Sscanf(rg, "bytes=%d-%d", &off, &last)
 			if off >= len(data) {
 				refuse(w, 416, "InvalidRange")
 				return
 			}
-			h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, len(data)-1, len(data)))
-			data = data[off:]
+			last = min(last, len(data)-1)
+			h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, last, len(data)))
+			data = data[off : last+1]
 			w.WriteHeader(206)
 		}
 		w.Write(data)
+	case "get tags":
+		tags, _ := url.ParseQuery(old.extra.Get("X-Amz-Tagging"))
+		fmt.Fprint(w, "<Tagging><TagSet>")
+		for k, v := range tags {
+			fmt.Fprintf(w, "<Tag><Key>%s</Key><Value>%s</Value></Tag>", k, v[0])
+		}
+		fmt.Fprint(w, "</TagSet></Tagging>")
+	case "copy part":
+		f.copyPart(w, r, up)
 	case "list":
 		f.list(w, q)
 	case "begin":
 		f.versions++
 		id := fmt.Sprintf("upload-%d", f.versions)
-		f.uploads[id] = &fakeUpload{key: key, contentType: r.Header.Get("Content-Type"), parts: map[int]fakeObject{},
+		f.uploads[id] = &fakeUpload{key: key, contentType: r.Header.Get("Content-Type"), extra: extraOf(r), parts: map[int]fakeObject{},
 			crc: r.Header.Get("X-Amz-Checksum-Type") == "FULL_OBJECT", at: time.Now()}
 		fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id)
 	case "part":
@@ -291,11 +347,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		delete(f.uploads, q.Get("uploadId"))
 		w.WriteHeader(204)
 	case "list parts":
-		fmt.Fprint(w, "<ListPartsResult>")
-		for n := range up.parts {
-			fmt.Fprintf(w, "<Part><PartNumber>%d</PartNumber></Part>", n)
-		}
-		fmt.Fprint(w, "</ListPartsResult>")
+		f.listParts(w, q, up)
 	case "list uploads":
 		fmt.Fprint(w, "<ListMultipartUploadsResult>")
 		for id, u := range f.uploads {
@@ -307,6 +359,59 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 	default:
 		refuse(w, 405, "MethodNotAllowed")
 	}
+}
+
+func (f *fake) copyPart(w http.ResponseWriter, r *http.Request, up *fakeUpload) {
+	src, err := url.QueryUnescape(r.Header.Get("X-Amz-Copy-Source"))
+	o, ok := f.objects[strings.TrimPrefix(src, fakeBucket+"/")]
+	if err != nil || !ok {
+		refuse(w, 404, "NoSuchKey")
+		return
+	}
+	if m := r.Header.Get("X-Amz-Copy-Source-If-Match"); m != "" && m != o.etag {
+		refuse(w, 412, "PreconditionFailed")
+		return
+	}
+	if f.minio && up.crc {
+		refuse(w, 400, "InvalidRequest")
+		return
+	}
+	var from, to int
+	if _, err := fmt.Sscanf(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes=%d-%d", &from, &to); err != nil || to >= len(o.data) {
+		refuse(w, 416, "InvalidRange")
+		return
+	}
+	n, _ := strconv.Atoi(r.URL.Query().Get("partNumber"))
+	p := newObject(o.data[from:to+1], "")
+	up.parts[n] = p
+	fmt.Fprintf(w, "<CopyPartResult><ETag>%s</ETag>", p.etag)
+	if up.crc {
+		fmt.Fprintf(w, "<ChecksumCRC32>%s</ChecksumCRC32>", p.crc)
+	}
+	fmt.Fprint(w, "</CopyPartResult>")
+}
+
+// listParts gives the parts in pages of two.
+func (f *fake) listParts(w http.ResponseWriter, q url.Values, up *fakeUpload) {
+	after, _ := strconv.Atoi(q.Get("part-number-marker"))
+	fmt.Fprint(w, "<ListPartsResult>")
+	count, last, more := 0, 0, false
+	for _, n := range slices.Sorted(maps.Keys(up.parts)) {
+		if n <= after {
+			continue
+		}
+		if more = count == 2; more {
+			break
+		}
+		p := up.parts[n]
+		fmt.Fprintf(w, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag><Size>%d</Size>", n, p.etag, len(p.data))
+		if up.crc {
+			fmt.Fprintf(w, "<ChecksumCRC32>%s</ChecksumCRC32>", p.crc)
+		}
+		fmt.Fprint(w, "</Part>")
+		count, last = count+1, n
+	}
+	fmt.Fprintf(w, "<IsTruncated>%v</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker></ListPartsResult>", more, last)
 }
 
 func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, id string, body []byte) {
@@ -337,8 +442,9 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, 
 		sums.Write(raw)
 	}
 	o := newObject(data, up.contentType)
+	o.extra = up.extra
 	o.etag = fmt.Sprintf("\"%x-%d\"", sums.Sum(nil), len(in.Part))
-	if up.crc && r.Header.Get("X-Amz-Checksum-Crc32") != o.crc {
+	if sum := r.Header.Get("X-Amz-Checksum-Crc32"); up.crc && (sum != "" || !f.noSum) && sum != o.crc {
 		refuse(w, 400, "BadDigest")
 		return
 	}
