@@ -39,6 +39,8 @@ type Account struct {
 	Mounts map[string]string // further trees by the directory they appear at
 	// Profile names how the server bears with the habits of the user's device; empty means the listener's.
 	Profile string
+	// Encoding names that of file names on the wire, such as "gbk"; empty means the profile's or the listener's.
+	Encoding string
 	// LoginMessage and QuitMessage replace the texts of the 230 and 221 replies.
 	LoginMessage string
 	QuitMessage  string

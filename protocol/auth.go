@@ -35,37 +35,66 @@ func (s *session) cmdPASS(arg string) {
 		return
 	}
 	s.userSent = false
+	req := auth.Request{User: s.user, Password: arg, Remote: s.remote, TLS: s.tlsState()}
+	if g := s.srv.Guard; g != nil {
+		if g.Banned(s.remote.Addr()) {
+			s.banned()
+			return
+		}
+		if !s.pause(g.Before(req)) {
+			s.loginCalledOff()
+			return
+		}
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
 	defer cancel()
-	req := auth.Request{User: s.user, Password: arg, Remote: s.remote, TLS: s.tlsState()}
 	a, err := s.srv.Auth.Authenticate(ctx, req)
 	switch {
 	case errors.Is(err, auth.ErrDenied), errors.Is(err, auth.ErrUnknownUser):
-		s.loginFailed(err)
+		s.loginFailed(req, err)
+		return
+	case s.ctx.Err() != nil:
+		s.loginCalledOff()
 		return
 	case err != nil:
 		s.log.Error("login: no answer from the authenticator", "user", s.user, "err", err)
-		s.loginReport("error")
-		s.reply(421, "Login is not possible now, try again later")
+		s.loginUnavailable()
+		return
+	}
+	// Many attempts may have begun before the one that brought the ban; a right guess among them wins nothing.
+	if g := s.srv.Guard; g != nil && !g.Succeeded(req) {
+		s.banned()
+		return
+	}
+	counted := a.Name
+	if a.Anonymous {
+		counted = "" // their number is bounded by address
+	}
+	if !s.srv.knownNow(s, counted) {
+		if s.ctx.Err() != nil {
+			s.loginCalledOff()
+			return
+		}
+		s.log.Warn("login refused: too many sessions of this user", "user", a.Name)
+		s.loginReport("limit")
+		s.reply(421, "Too many sessions of this user")
 		s.ended = true
 		return
 	}
 	fsys, err := s.srv.OpenFS(ctx, a)
 	if err != nil {
+		s.srv.strangerAgain(s)
 		s.log.Error("login: home cannot be opened", "user", a.Name, "home", a.Home, "err", err)
-		s.loginReport("error")
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			s.loginReport("error")
 			s.reply(530, "Home directory not available")
 			return
 		}
-		s.reply(421, "Login is not possible now, try again later")
-		s.ended = true
+		s.loginUnavailable()
 		return
 	}
 	s.account, s.fs, s.cwd, s.failures = a, fsys, "/", 0
-	if a.Profile != "" && s.srv.Profiles != nil {
-		s.setProfile(s.srv.Profiles(a.Profile))
-	}
+	s.adopt()
 	s.log = s.log.With("user", a.Name)
 	s.log.Info("login", "tls", s.tls)
 	if h := s.srv.Hooks.Login; h != nil {
@@ -80,16 +109,31 @@ func (s *session) cmdPASS(arg string) {
 
 // loginFailed answers a wrong password, late, so that guessing is slow. A
 // session has only so many tries.
-func (s *session) loginFailed(err error) {
+func (s *session) loginFailed(req auth.Request, err error) {
 	s.failures++
 	s.log.Warn("login failed", "user", s.user, "reason", err, "attempt", s.failures)
 	s.loginReport("denied")
-	delay := s.srv.LoginDelay
-	if delay == 0 {
-		delay = 3 * time.Second
+	delay := or(s.srv.LoginDelay, 3*time.Second)
+	g := s.srv.Guard
+	if g != nil {
+		delay = g.Failed(req)
 	}
-	if delay > 0 {
-		t := time.NewTimer(delay)
+	if !s.pause(delay) {
+		s.loginCalledOff()
+		return
+	}
+	if s.failures >= s.srv.loginAttempts() || g != nil && g.Banned(s.remote.Addr()) {
+		s.reply(421, "Too many failed logins")
+		s.ended = true
+		return
+	}
+	s.reply(530, "Login incorrect")
+}
+
+// pause waits, and reports false if the session or the server came to its end meanwhile.
+func (s *session) pause(d time.Duration) bool {
+	if d > 0 {
+		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -97,12 +141,27 @@ func (s *session) loginFailed(err error) {
 		case <-s.ctx.Done():
 		}
 	}
-	if s.failures >= s.srv.loginAttempts() {
-		s.reply(421, "Too many failed logins")
-		s.ended = true
-		return
-	}
-	s.reply(530, "Login incorrect")
+	return !s.called()
+}
+
+// loginCalledOff ends a session that was called to its end during its login.
+func (s *session) loginCalledOff() {
+	s.sayWhy()
+	s.ended = true
+}
+
+// loginUnavailable answers where nobody could tell, which is no fault of the client's.
+func (s *session) loginUnavailable() {
+	s.loginReport("error")
+	s.reply(421, "Login is not possible now, try again later")
+	s.ended = true
+}
+
+// banned ends a session whose address was shut out after it had begun.
+func (s *session) banned() {
+	s.loginReport("banned")
+	s.reply(421, "Too many failed logins from your address, try again later")
+	s.ended = true
 }
 
 func (s *session) loginReport(reason string) {
@@ -116,8 +175,10 @@ func (s *session) logout() {
 	s.loggedOut()
 	s.log = s.srv.log.With("session", s.id, "remote", s.remote.String())
 	s.account, s.fs = nil, nil
-	s.profile = s.listenerProfile()
+	s.adopt()
 	s.user, s.userSent = "", false
+	s.loginBy = time.Now().Add(s.srv.loginTimeout())
+	s.srv.strangerAgain(s)
 	s.resetState()
 }
 
@@ -131,9 +192,10 @@ func (s *session) loggedOut() {
 
 // resetState puts the transfer parameters back to RFC 959's defaults.
 func (s *session) resetState() {
-	s.cwd, s.renameFrom, s.rest = "/", "", 0
+	s.cwd, s.renameFrom, s.rest, s.allo = "/", "", 0, -1
 	s.typeA, s.typeSent, s.epsvAll = true, false, false
-	s.facts = defaultFacts
+	s.modeZ, s.level = false, defaultLevel
+	s.facts, s.utf8, s.restMisplaced = defaultFacts, false, false
 	s.data.release()
 	s.data = noPromise{}
 }
@@ -147,7 +209,9 @@ func (s *session) cmdACCT(string) {
 	s.reply(202, "Account not needed")
 }
 
-// cmdREIN goes back to the state before the login. TLS stays, RFC 4217 section 11.
+// cmdREIN goes back to the state before the login; a transfer in progress has finished by then, since REIN
+// waits for its turn. RFC 4217 section 11 would have TLS end with it: it stays, and PROT with it, for no
+// client is helped by a next login in clear text. The number of wrong passwords stays too.
 func (s *session) cmdREIN(string) {
 	if s.account != nil {
 		s.logout()

@@ -56,7 +56,7 @@ func commandTable() map[string]*command {
 		"EPSV": {run: (*session).cmdEPSV, arg: argAny, help: "EPSV [<sp> 1|2|ALL]: data connection to the server"},
 		"TYPE": {run: (*session).cmdTYPE, arg: argText, help: "TYPE <sp> A|A N|I|L 8: representation type"},
 		"STRU": {run: (*session).cmdSTRU, arg: argText, help: "STRU <sp> F: file structure"},
-		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S: transfer mode"},
+		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S|Z: transfer mode, stream or deflate"},
 
 		// Transfers, section 4.1.3.
 		"RETR": {run: (*session).cmdRETR, arg: argPath, perm: auth.PermRead, help: "RETR <sp> path: retrieve a file"},
@@ -118,7 +118,9 @@ func parse(text string) (verb, arg string) {
 // dispatch runs one command line and reports it to the hooks.
 func (s *session) dispatch(text []byte) {
 	start := time.Now()
-	verb, arg := parse(s.decode(text))
+	said, ok := s.decode(text)
+	s.garbled = !ok
+	verb, arg := parse(said)
 	s.debugCommand(verb, arg)
 	s.lastCode = 0
 	cmd := commands[verb]
@@ -176,6 +178,13 @@ func (s *session) runCommand(verb string, cmd *command, arg string) string {
 	}
 	if s.account == nil && !cmd.early {
 		s.reply(530, "Log in with USER and PASS first")
+		return arg
+	}
+	if s.garbled && verb != "USER" && verb != "PASS" && verb != "ACCT" {
+		s.reply(501, "Not valid in the encoding of this session")
+		return arg
+	}
+	if !s.strictly(verb, arg) {
 		return arg
 	}
 	switch cmd.arg {

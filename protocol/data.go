@@ -46,6 +46,7 @@ type dataConn struct {
 	net.Conn              // what bytes are read from and written to
 	tcp      *net.TCPConn // the same, where the kernel may move the bytes by itself
 	raw      *rawData     // what lies under TLS
+	z        *deflated    // MODE Z over it, or nil
 	secure   bool
 }
 
@@ -161,6 +162,10 @@ func (s *session) cmdPASV(string) {
 
 // cmdEPSV answers a port, RFC 2428 section 3.
 func (s *session) cmdEPSV(arg string) {
+	if s.profile.NoExtended {
+		s.reply(502, "Command not implemented, use PASV")
+		return
+	}
 	switch a := strings.ToUpper(strings.TrimSpace(arg)); a {
 	case "":
 	case "ALL":
@@ -223,6 +228,10 @@ func (s *session) cmdPORT(arg string) {
 
 // cmdEPRT takes the client's address, RFC 2428 section 2.
 func (s *session) cmdEPRT(arg string) {
+	if s.profile.NoExtended {
+		s.reply(502, "Command not implemented, use PORT")
+		return
+	}
 	if s.epsvAll {
 		s.reply(501, "Only EPSV is allowed after EPSV ALL")
 		return
@@ -242,6 +251,10 @@ func (s *session) cmdEPRT(arg string) {
 // address than the client's would turn the server against third parties (the bounce
 // attack, RFC 2577 section 3), a port below 1024 against their services.
 func (s *session) active(verb string, to netip.AddrPort) {
+	if peer := s.remote.Addr(); s.profile.PeerAddress && to.Addr() != peer && notPublic(to.Addr()) {
+		s.log.Debug("private address in "+verb+" replaced by the client's own", "named", to)
+		to = netip.AddrPortFrom(peer, to.Port())
+	}
 	switch {
 	case !s.srv.PermitForeignAddresses && to.Addr() != s.remote.Addr():
 		s.log.Warn("data connection to a foreign address refused", "to", to)
@@ -255,6 +268,14 @@ func (s *session) active(verb string, to netip.AddrPort) {
 	s.data.release()
 	s.data = activePromise{s.srv, to, s.local.Addr()}
 	s.reply(200, verb+" command successful")
+}
+
+// carrierNAT is the space of RFC 6598, which providers use behind their own NAT.
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+
+// notPublic reports whether an address says nothing outside the network, or the machine, of who names it.
+func notPublic(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified() || carrierNAT.Contains(a)
 }
 
 // parsePORT reads "h1,h2,h3,h4,p1,p2".
@@ -288,10 +309,12 @@ func parseEPRT(arg string) (netip.AddrPort, error) {
 	if len(f) != 5 || f[0] != "" || f[4] != "" {
 		return netip.AddrPort{}, errBadEPRT
 	}
-	if n, err := strconv.Atoi(f[1]); err != nil {
-		return netip.AddrPort{}, errBadEPRT
-	} else if n != 1 && n != 2 {
+	switch {
+	case f[1] == "1", f[1] == "2":
+	case f[1] != "" && strings.Trim(f[1], "0123456789") == "":
 		return netip.AddrPort{}, errFamily
+	default:
+		return netip.AddrPort{}, errBadEPRT
 	}
 	addr, err := netip.ParseAddr(f[2])
 	if err != nil || addr.Zone() != "" || addr.Is4() != (f[1] == "1") {

@@ -77,10 +77,7 @@ func (d *download) move(t *transfer, c *dataConn) error {
 		n, rerr := d.f.Read(*b)
 		if n > 0 {
 			if _, err := w.Write((*b)[:n]); err != nil {
-				if errors.Is(err, errStalled) {
-					return err
-				}
-				return &dataError{err}
+				return dataFailure(err)
 			}
 			t.moved.Add(int64(n))
 		}

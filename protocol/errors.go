@@ -13,6 +13,7 @@ import (
 var (
 	errAborted      = errors.New("aborted by the client")
 	errStalled      = errors.New("no data for the stall time-out")
+	errShort        = errors.New("fewer bytes than ALLO announced")
 	errControlLost  = errors.New("control connection lost without QUIT")
 	errNoClose      = errors.New("TLS ended without close_notify")
 	errShutdown     = errors.New("server is shutting down")
@@ -57,10 +58,16 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{426, "Transfer timed out, no data"}
 	case errors.Is(err, errNoClose):
 		return replyTo{426, "Data connection ended without TLS close_notify, transfer incomplete"}
+	case errors.Is(err, errShort):
+		return replyTo{426, "Fewer bytes than ALLO announced, transfer incomplete"}
 	case errors.Is(err, errControlLost):
 		return replyTo{426, "Control connection lost, transfer incomplete"}
 	case errors.Is(err, errShutdown), errors.Is(err, errSessionEnded):
 		return replyTo{426, "Server is shutting down"}
+	case errors.Is(err, errDamaged):
+		return replyTo{426, "Compressed data is damaged, transfer incomplete"}
+	case errors.Is(err, errExpansion):
+		return replyTo{552, "Compressed data expands too far"}
 	case isCut(err):
 		return replyTo{426, "Data connection broken, transfer incomplete"}
 	case errors.Is(err, vfs.ErrBadOffset):
@@ -102,6 +109,15 @@ type dataError struct{ err error }
 func (e *dataError) Error() string { return "data connection: " + e.err.Error() }
 func (e *dataError) Unwrap() error { return e.err }
 
+// dataFailure is an error of moving bytes over a data connection, as one that replyFor can tell from
+// those of the file system.
+func dataFailure(err error) error {
+	if errors.Is(err, errStalled) || errors.Is(err, errNoClose) || errors.Is(err, errExpansion) {
+		return err
+	}
+	return &dataError{err}
+}
+
 // resultOf is the one word of an ended transfer for log and metrics.
 func resultOf(err error) Result {
 	switch {
@@ -115,7 +131,7 @@ func resultOf(err error) Result {
 		return Stalled
 	case errors.Is(err, errShutdown):
 		return Shutdown
-	case errors.Is(err, errNoClose), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded), isCut(err):
+	case errors.Is(err, errNoClose), errors.Is(err, errShort), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded), isCut(err):
 		return Cut
 	}
 	return Failed

@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -24,7 +26,11 @@ func (s *session) bound() (afero.Fs, context.CancelFunc) {
 func (s *session) cmdCWD(p string) {
 	fsys, done := s.bound()
 	defer done()
-	if _, err := vfs.StatDir(fsys, p); err != nil {
+	err := s.withParents(fsys, p, func() error {
+		_, err := vfs.StatDir(fsys, p)
+		return err
+	})
+	if err != nil {
 		s.failure("CWD", p, err, asking)
 		return
 	}
@@ -44,7 +50,14 @@ func (s *session) cmdPWD(string) { s.reply(257, quote(s.cwd)+" is the current di
 func (s *session) cmdMKD(p string) {
 	fsys, done := s.bound()
 	defer done()
-	if err := fsys.Mkdir(p, 0o777); err != nil {
+	err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Mkdir(p, 0o777) })
+	if s.profile.ExistingDir && errors.Is(err, fs.ErrExist) {
+		if _, derr := vfs.StatDir(fsys, p); derr == nil {
+			s.reply(257, quote(p)+" exists")
+			return
+		}
+	}
+	if err != nil {
 		s.failure("MKD", p, err, asking)
 		return
 	}
@@ -102,7 +115,7 @@ func (s *session) cmdRNTO(p string) {
 	}
 	fsys, done := s.bound()
 	defer done()
-	if err := fsys.Rename(from, p); err != nil {
+	if err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Rename(from, p) }); err != nil {
 		s.failure("RNTO", from+" -> "+p, err, naming)
 		return
 	}

@@ -109,7 +109,7 @@ func FuzzResolve(f *testing.F) {
 // What PORT and EPRT accept is an address that says the same again.
 func FuzzAddresses(f *testing.F) {
 	for _, s := range []string{"192,0,2,7,20,20", "1,2,3", "300,0,2,7,20,20", " 1, 2,3,4 ,5,6", "+1,2,3,4,5,6", "-1,2,3,4,5,6",
-		"|1|192.0.2.7|4000|", "|2|::1|21|", "|2|::ffff:192.0.2.7|4000|", "|3|x|1|", "|2|fe80::1%eth0|21|", "11121111", "|1|192.0.2.7|99999|", "\xff1\xff"} {
+		"|1|192.0.2.7|4000|", "|2|::1|21|", "|2|::ffff:192.0.2.7|4000|", "|3|x|1|", "|2|fe80::1%eth0|21|", "11121111", "|1|192.0.2.7|99999|", "\xff1\xff", "|+1|192.0.2.7|4000|", "|1|192.0.2.7|+4000|", "|01|192.0.2.7|4000|"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, arg string) {
@@ -128,6 +128,10 @@ func FuzzAddresses(f *testing.F) {
 			t.Errorf("EPRT %q: %v", arg, err)
 		case !to.IsValid() || to.Addr().Zone() != "" || to.Addr().Is4In6():
 			t.Errorf("EPRT %q = %v", arg, to)
+		case !strings.HasPrefix(arg[1:], "1"+arg[:1]) && !strings.HasPrefix(arg[1:], "2"+arg[:1]), strings.Contains(arg, "+"):
+			if arg[0] != '+' {
+				t.Errorf("EPRT %q is accepted as %v", arg, to)
+			}
 		}
 	})
 }

@@ -61,7 +61,7 @@ type Transfer struct {
 	Path   string // the client's path
 	Upload bool
 	TLS    bool          // on the data connection
-	Bytes  int64         // over the data connection
+	Bytes  int64         // of the file or listing as it was read or written; MODE Z sends fewer
 	Stored vfs.Stored    // where an upload is, as far as the back end tells; zero unless it is durable
 	Took   time.Duration // from the 150 to the last reply
 	Result Result

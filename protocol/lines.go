@@ -18,8 +18,9 @@ const (
 
 var errLineTooLong = errors.New("line too long")
 
-// Telnet's commands, RFC 854.
+// Telnet's commands, RFC 854, and the lowest of them, RFC 1184.
 const (
+	telnetEOF  = 236
 	telnetIAC  = 255
 	telnetDont = 254
 	telnetWill = 251
@@ -37,6 +38,7 @@ type lineReader struct {
 
 	telnet telnetFilter
 	text   []byte // the line so far
+	bare   bool   // the last line ended with LF alone
 	long   bool   // and it is too long
 	buf    [readSize]byte
 	r, w   int
@@ -47,6 +49,7 @@ type lineReader struct {
 type line struct {
 	text []byte
 	err  error
+	bare bool // LF alone ended it
 }
 
 func newLineReader(conn net.Conn) *lineReader {
@@ -58,7 +61,7 @@ func (l *lineReader) ask() {
 	l.conn.SetReadDeadline(time.Time{})
 	go func() {
 		text, err := l.readLine()
-		l.got <- line{text, err}
+		l.got <- line{text, err, l.bare}
 	}()
 }
 
@@ -69,7 +72,7 @@ func (l *lineReader) read(deadline time.Time, called func() bool) line {
 		return line{err: os.ErrDeadlineExceeded}
 	}
 	text, err := l.readLine()
-	return line{text, err}
+	return line{text, err, l.bare}
 }
 
 // begun reports whether bytes behind the last line have been read already.
@@ -110,8 +113,9 @@ func (l *lineReader) readLine() ([]byte, error) {
 			if long {
 				return nil, errLineTooLong
 			}
-			if n := len(text); n > 0 && text[n-1] == '\r' {
-				text = text[:n-1]
+			l.bare = len(text) == 0 || text[len(text)-1] != '\r'
+			if !l.bare {
+				text = text[:len(text)-1]
 			}
 			return text, nil
 		}
@@ -146,6 +150,10 @@ func (t *telnetFilter) next(c byte) (byte, bool) {
 			t.state = telnetOption
 		case c == telnetSB:
 			t.state = telnetSub
+		case c < telnetEOF:
+			// No command: the byte behind IAC was lost on its way, since it was sent as urgent
+			// data and a proxy, or the system, has taken it out of the stream.
+			return t.data(c)
 		}
 		return 0, false
 	case telnetOption:
@@ -167,6 +175,11 @@ func (t *telnetFilter) next(c byte) (byte, bool) {
 		t.state = telnetCommand
 		return 0, false
 	}
+	return t.data(c)
+}
+
+// data passes a byte that is no part of a command.
+func (t *telnetFilter) data(c byte) (byte, bool) {
 	after := t.cr
 	t.cr = c == '\r'
 	if after && c == 0 {

@@ -21,8 +21,8 @@ import (
 // entryWriter writes one entry of a listing, without its line end.
 type entryWriter func(b []byte, dir string, fi os.FileInfo) []byte
 
-func (s *session) cmdLIST(arg string) { s.list("LIST", options(arg), s.longFormat(time.Now())) }
-func (s *session) cmdNLST(arg string) { s.list("NLST", options(arg), nameOnly) }
+func (s *session) cmdLIST(arg string) { s.list("LIST", s.listArg(arg), s.longFormat(time.Now())) }
+func (s *session) cmdNLST(arg string) { s.list("NLST", s.listArg(arg), nameOnly) }
 func (s *session) cmdMLSD(p string)   { s.listDir("MLSD", p, s.factsFormat(), false) }
 
 // options takes ls options off an argument: many clients send "LIST -la".
@@ -113,7 +113,7 @@ func (l *listing) move(t *transfer, c *dataConn) error {
 	var line []byte
 	for fi := l.first; fi != nil; {
 		line = l.write(line[:0], l.dir, fi)
-		if l.session.profile.Encoding != nil {
+		if l.session.wire() != nil {
 			line = l.session.encode(string(line))
 		}
 		line = append(line, '\r', '\n')
@@ -131,10 +131,7 @@ func (l *listing) move(t *transfer, c *dataConn) error {
 		fi = next
 	}
 	if err := w.Flush(); err != nil {
-		if errors.Is(err, errStalled) {
-			return err
-		}
-		return &dataError{err}
+		return dataFailure(err)
 	}
 	return nil
 }
@@ -233,7 +230,7 @@ func printable(name string) string {
 
 // statPath is STAT with a path: a listing over the control connection.
 func (s *session) statPath(arg string) {
-	p, ok := resolve(s.cwd, options(arg))
+	p, ok := resolve(s.cwd, s.listArg(arg))
 	if !ok {
 		s.reply(501, "Invalid path")
 		return

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,21 +36,16 @@ func (s *session) cmdSTRU(arg string) {
 	switch strings.ToUpper(strings.TrimSpace(arg)) {
 	case "F":
 		s.reply(200, "Structure set to file")
-	case "R", "P":
+	case "R":
+		if s.profile.Records {
+			s.reply(200, "Structure set to record, files go as they are")
+			return
+		}
+		fallthrough
+	case "P":
 		s.reply(504, "Only file structure is supported")
 	default:
 		s.reply(501, "Unknown structure")
-	}
-}
-
-func (s *session) cmdMODE(arg string) {
-	switch strings.ToUpper(strings.TrimSpace(arg)) {
-	case "S":
-		s.reply(200, "Mode set to stream")
-	case "B", "C", "Z":
-		s.reply(504, "Only stream mode is supported")
-	default:
-		s.reply(501, "Unknown mode")
 	}
 }
 
@@ -79,14 +75,17 @@ func (s *session) restartable(offset int64) bool {
 	return true
 }
 
-// cmdALLO: room is never reserved. 200 and not 202, which sends one family of
+// cmdALLO: room is never reserved, but the size is remembered for the next upload: STAT tells it, and a
+// profile may hold the client to it. 200 and not 202, which sends one family of
 // cameras into a loop of reconnecting.
 func (s *session) cmdALLO(arg string) {
 	f := strings.Fields(arg)
-	if _, err := strconv.ParseInt(f[0], 10, 64); err != nil {
+	n, err := strconv.ParseInt(f[0], 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) || n < 0 {
 		s.reply(501, "A number of bytes is needed")
 		return
 	}
+	s.allo = n
 	s.reply(200, "No allocation is needed")
 }
 
@@ -100,37 +99,34 @@ func (s *session) cmdFEAT(string) {
 	if s.srv.baseTLS != nil && s.lis.TLS == TLSExplicit {
 		lines = append(lines, "AUTH TLS")
 	}
-	lines = append(lines, "EPRT", "EPSV", "MDTM", "MFMT", s.facts.featMLST())
+	if !s.profile.NoExtended {
+		lines = append(lines, "EPRT", "EPSV")
+	}
+	lines = append(lines, "MDTM", "MFMT", s.facts.featMLST())
+	if !s.srv.NoDeflate {
+		lines = append(lines, "MODE Z")
+	}
 	if s.srv.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
 		lines = append(lines, "PBSZ", "PROT")
 	}
 	lines = append(lines, "REST STREAM", "SIZE", "TVFS")
-	if s.profile.Encoding == nil {
+	if s.wire() == nil {
 		lines = append(lines, "UTF8")
 	}
 	s.send(211, append(lines, "End"))
 }
 
-// cmdOPTS knows MLST (RFC 3659) and UTF8 (an expired draft that clients still follow).
+// cmdOPTS knows MLST (RFC 3659), MODE Z and UTF8 (an expired draft that clients still follow).
 func (s *session) cmdOPTS(arg string) {
 	verb, rest := parse(strings.TrimSpace(arg))
 	switch verb {
 	case "MLST":
 		s.facts = selectFacts(rest)
 		s.reply(200, "MLST OPTS "+s.facts.String())
+	case "MODE":
+		s.optsMODE(rest)
 	case "UTF8":
-		switch on := strings.ToUpper(strings.TrimSpace(rest)); {
-		case on == "ON" || on == "", on == "NLST":
-			if s.profile.Encoding == nil {
-				s.reply(200, "UTF8 is on")
-				return
-			}
-			s.reply(504, "Another encoding is configured")
-		case on == "OFF":
-			s.reply(504, "UTF8 cannot be switched off")
-		default:
-			s.reply(501, "ON or OFF is needed")
-		}
+		s.optsUTF8(rest)
 	default:
 		s.reply(501, "No options for that command")
 	}
@@ -162,7 +158,7 @@ func (s *session) cmdSTAT(arg string) {
 	if s.typeA {
 		kind = "ASCII"
 	}
-	lines = append(lines, "TYPE: "+kind+"; STRU: file; MODE: stream")
+	lines = append(lines, "TYPE: "+kind+"; STRU: file; MODE: "+s.modeName())
 	if s.tls {
 		prot := "clear"
 		if s.private {

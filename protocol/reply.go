@@ -5,11 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
-
-// replyTimeout bounds how long a client may leave a reply unread.
-const replyTimeout = 30 * time.Second
 
 // reply sends a one-line reply. It remembers the code for hooks and log. An error
 // of the connection ends the session at its next read.
@@ -48,15 +44,6 @@ func (s *session) send(code int, lines []string) {
 	}
 }
 
-// write sends bytes over the control connection.
-func (s *session) write(b []byte) {
-	if s.writeErr != nil {
-		return
-	}
-	s.conn.SetWriteDeadline(time.Now().Add(replyTimeout))
-	_, s.writeErr = s.conn.Write(b)
-}
-
 // appendText appends a text in the encoding of the control connection. Control characters, CR and LF
 // above all, become question marks: whatever a text is made of, it cannot
 // end a reply early or begin another one.
@@ -77,34 +64,3 @@ func (s *session) appendText(b []byte, text string) []byte {
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-// encode turns UTF-8 into the session's encoding; what has no place in it
-// becomes its replacement character.
-func (s *session) encode(text string) []byte {
-	if s.profile.Encoding == nil {
-		return []byte(text)
-	}
-	b, err := newEncoder(s.profile.Encoding).Bytes([]byte(text))
-	if err != nil {
-		return bytes.Map(func(r rune) rune {
-			if r > 126 {
-				return '?'
-			}
-			return r
-		}, []byte(text))
-	}
-	return b
-}
-
-// decode turns the session's encoding into UTF-8. Without an encoding the bytes stay
-// as they are: a disk can hold them, a bucket refuses what is no UTF-8.
-func (s *session) decode(raw []byte) string {
-	if s.profile.Encoding == nil {
-		return string(raw)
-	}
-	b, err := s.profile.Encoding.NewDecoder().Bytes(raw)
-	if err != nil {
-		return string(raw)
-	}
-	return string(b)
-}

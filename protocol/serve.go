@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,12 +22,17 @@ type serverState struct {
 	baseTLS *tls.Config   // nil without TLS
 	ports   *passivePool
 
+	compressing atomic.Int32 // MODE Z downloads that have a compressor
+
 	mu        sync.Mutex
 	nextID    uint64
 	stopped   bool
 	listeners map[net.Listener]struct{}
 	sessions  map[*session]struct{}
-	perIP     map[netip.Addr]int
+	strangers map[*session]time.Time // those that have not logged in, since when
+	leaving   int                    // sessions that only end their connection any more
+	perIP     map[netip.Prefix]int   // see network
+	perUser   map[string]int
 	idle      *sync.Cond // signalled when a session has gone
 }
 
@@ -40,7 +46,9 @@ func (s *Server) init() {
 		s.closing = make(chan struct{})
 		s.listeners = make(map[net.Listener]struct{})
 		s.sessions = make(map[*session]struct{})
-		s.perIP = make(map[netip.Addr]int)
+		s.strangers = make(map[*session]time.Time)
+		s.perIP = make(map[netip.Prefix]int)
+		s.perUser = make(map[string]int)
 		s.idle = sync.NewCond(&s.mu)
 		s.baseTLS = s.makeBaseTLS()
 		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
@@ -86,50 +94,6 @@ func (s *Server) Serve(l Listener) error {
 	}
 }
 
-// admit starts a session on c, or turns it away.
-func (s *Server) admit(l *Listener, c net.Conn) {
-	remote, local := addrPort(c.RemoteAddr()), addrPort(c.LocalAddr())
-	s.mu.Lock()
-	var refused, text string
-	switch {
-	case s.stopped:
-		refused, text = "shutdown", "421 Server is shutting down\r\n"
-	case s.MaxSessions > 0 && len(s.sessions) >= s.MaxSessions:
-		refused, text = "limit", "421 Too many connections, try again later\r\n"
-	case s.MaxPerIP > 0 && s.perIP[remote.Addr()] >= s.MaxPerIP:
-		refused, text = "limit_ip", "421 Too many connections from your address\r\n"
-	}
-	if refused != "" {
-		s.mu.Unlock()
-		s.log.Warn("connection refused", "remote", remote, "reason", refused)
-		if h := s.Hooks.Refused; h != nil {
-			h(refused)
-		}
-		if l.TLS != TLSImplicit {
-			c.SetWriteDeadline(time.Now().Add(time.Second))
-			c.Write([]byte(text))
-		}
-		c.Close()
-		return
-	}
-	s.nextID++
-	ctx, cancel := context.WithCancelCause(context.Background())
-	ses := &session{
-		srv: s, lis: l, id: s.nextID, ctx: ctx, cancel: cancel, start: time.Now(),
-		raw: c, conn: c, remote: remote, local: local,
-		cwd: "/", typeA: true, facts: defaultFacts, data: noPromise{},
-	}
-	ses.profile = ses.listenerProfile()
-	s.sessions[ses] = struct{}{}
-	s.perIP[remote.Addr()]++
-	s.mu.Unlock()
-
-	ses.log = s.log.With("session", ses.id, "remote", remote.String())
-	ses.debugOn = s.log.Enabled(ctx, slog.LevelDebug)
-	tuneControl(c)
-	go ses.run() // ends with the session
-}
-
 // tuneControl sets the socket options of a control connection. Keepalive stays well below
 // the 350 s after which cloud load balancers drop a silent connection.
 func tuneControl(c net.Conn) {
@@ -137,18 +101,6 @@ func tuneControl(c net.Conn) {
 	if t, ok := c.(*net.TCPConn); ok {
 		t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 2 * time.Minute, Interval: 30 * time.Second, Count: 4})
 	}
-}
-
-// remove forgets a session that has ended.
-func (s *Server) remove(ses *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, ses)
-	ip := ses.remote.Addr()
-	if s.perIP[ip]--; s.perIP[ip] <= 0 {
-		delete(s.perIP, ip)
-	}
-	s.idle.Broadcast()
 }
 
 // Sessions returns how many sessions are being served.
@@ -171,8 +123,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for ses := range s.sessions {
-			ses.cancel(errShutdown)
-			ses.wake()
+			ses.callOffNow(errShutdown)
 		}
 	})
 	s.mu.Lock()
@@ -207,7 +158,7 @@ func (s *Server) stop() {
 		l.Close()
 	}
 	for ses := range s.sessions {
-		ses.wake()
+		ses.stop()
 	}
 }
 
@@ -255,10 +206,22 @@ func or(d, def time.Duration) time.Duration {
 }
 
 func (s *Server) idleTimeout() time.Duration    { return or(s.IdleTimeout, 5*time.Minute) }
+func (s *Server) loginTimeout() time.Duration   { return or(s.LoginTimeout, 2*time.Minute) }
 func (s *Server) stallTimeout() time.Duration   { return or(s.StallTimeout, 2*time.Minute) }
 func (s *Server) connectTimeout() time.Duration { return or(s.ConnectTimeout, 30*time.Second) }
 func (s *Server) commandTimeout() time.Duration { return or(s.CommandTimeout, time.Minute) }
 func (s *Server) cutGrace() time.Duration       { return or(s.CutGrace, 10*time.Second) }
+
+// maxExpansion is how many bytes one byte of a MODE Z upload may become; 0 means no limit.
+func (s *Server) maxExpansion() int64 {
+	switch {
+	case s.MaxExpansion < 0:
+		return 0
+	case s.MaxExpansion == 0:
+		return 200
+	}
+	return int64(s.MaxExpansion)
+}
 
 func (s *Server) cutSettle() time.Duration { return or(s.CutSettle, 5*time.Millisecond) }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"golang.org/x/text/encoding"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 )
@@ -72,6 +73,8 @@ type Listener struct {
 	RequireTLSData    bool
 	// Profile is that of its sessions; nil means Server.Profile.
 	Profile *Profile
+	// Encoding of names, instead of the profile's; nil says nothing about it.
+	Encoding encoding.Encoding
 }
 
 // Server is an FTP server. Auth and OpenFS must be set; a zero value elsewhere
@@ -95,13 +98,21 @@ type Server struct {
 	// SessionReuse is about data connections; default ReusePrefer.
 	SessionReuse SessionReuse
 
-	// MaxSessions is the most sessions at a time, MaxPerIP those of one client
-	// address; 0 means no limit.
+	// MaxSessions is the most sessions at a time; 0 means no limit. Where it is reached, sessions that have not
+	// logged in make room for newcomers, so that strangers cannot use it up.
 	MaxSessions int
-	MaxPerIP    int
+	// MaxPerIP is the most sessions at a time of one client address (of IPv6: one /64), MaxPerUser those
+	// of one user, anonymous ones left out; 0 means no limit.
+	MaxPerIP   int
+	MaxPerUser int
+	// LoginTimeout ends a session that has not logged in so long after its
+	// beginning, whatever it sends; default 2 min.
+	LoginTimeout time.Duration
+	// Guard slows down and shuts out who guesses passwords; nil for none.
+	Guard Guard
 	// LoginAttempts is how many wrong passwords end a session; default 3.
 	LoginAttempts int
-	// LoginDelay is how long the answer to a wrong password waits; default 3 s, negative none.
+	// LoginDelay is how long the answer to a wrong password waits without a Guard; default 3 s, negative none.
 	LoginDelay time.Duration
 
 	// IdleTimeout ends a session that sends no command and moves no data; default 5 min.
@@ -137,10 +148,18 @@ type Server struct {
 	Profile Profile
 	// Profiles returns the profile that an account names, or nil where there is none of that name.
 	Profiles func(name string) *Profile
+	// Encodings returns the encoding that an account names, or nil where there is none of that name.
+	Encodings func(name string) encoding.Encoding
 	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
 	LocalTime bool
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.
 	NoSendfile bool
+
+	// NoDeflate refuses MODE Z and leaves it out of FEAT.
+	NoDeflate bool
+	// MaxExpansion is how many bytes one byte of an upload in MODE Z may become, once it has become
+	// 16 MiB; default 200, negative for no limit. Deflate itself ends near 1030.
+	MaxExpansion int
 
 	// ListenData and DialData replace net.ListenConfig.Listen and net.Dialer.DialContext
 	// for data connections; for tests.

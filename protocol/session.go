@@ -11,13 +11,10 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
+	"golang.org/x/text/encoding"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 )
-
-// maxQueued bounds the commands that a client may send ahead during a transfer. Behind it
-// the control connection is not read: TCP tells the client to wait.
-const maxQueued = 32
 
 // session is one control connection and all that belongs to it. Only its own
 // goroutine (run) touches it, but for the fields marked otherwise.
@@ -35,24 +32,32 @@ type session struct {
 	asked  bool // a goroutine reads the next line
 	remote netip.AddrPort
 	local  netip.AddrPort
+	net    netip.Prefix // with whom remote is counted
 
-	profile *Profile // never nil
+	left    bool   // its place has been given back; guarded by srv.mu
+	counted string // the user among whose sessions it is counted; guarded by srv.mu
+
+	profile  *Profile          // never nil
+	encoding encoding.Encoding // of names on the control connection; nil is UTF-8
+	utf8     bool              // OPTS UTF8 ON: UTF-8 all the same
+	garbled  bool              // the line being handled holds bytes that the encoding does not have
 
 	log       *slog.Logger
 	debugOn   bool
 	out       []byte // reply buffer
 	writeErr  error
 	lastCode  int
-	connected bool     // the Connect hook has been told
-	ended     bool     // no further command is to be read
-	lost      bool     // the control connection has ended without QUIT
-	calledOff bool     // ctx is done, and that has been acted upon
-	quitting  bool     // QUIT has been read and waits for the transfer's end
-	queued    [][]byte // lines that wait for the transfer's end
+	connected bool // the Connect hook has been told
+	ended     bool // no further command is to be read
+	lost      bool // the control connection has ended without QUIT
+	calledOff bool // ctx is done, and that has been acted upon
+	quitting  bool // QUIT has been read and waits for the transfer's end
+	queued    lineQueue
 
 	// login
-	user     string // the last USER
-	userSent bool   // USER was the last login command
+	loginBy  time.Time // who has not logged in by then is ended
+	user     string    // the last USER
+	userSent bool      // USER was the last login command
 	failures int
 	account  *auth.Account
 	fs       afero.Fs
@@ -61,11 +66,16 @@ type session struct {
 	cwd        string
 	renameFrom string
 	rest       int64
-	typeA      bool // TYPE A is in force
-	typeSent   bool // because the client said so
-	epsvAll    bool
-	facts      factSet
-	transfer   *transfer // running, or nil
+	// restMisplaced: a strict profile saw another command behind REST.
+	restMisplaced bool
+	allo          int64 // what ALLO has announced, or -1
+	typeA         bool  // TYPE A is in force
+	typeSent      bool  // because the client said so
+	modeZ         bool  // MODE Z
+	level         int   // of its compression
+	epsvAll       bool
+	facts         factSet
+	transfer      *transfer // running, or nil
 
 	// TLS
 	tls     bool
@@ -119,7 +129,7 @@ func (s *session) loop() {
 			continue
 		}
 		if s.called() {
-			s.reply(421, "Server is shutting down")
+			s.sayWhy()
 			return
 		}
 		// What was sent ahead of a lost connection may rest on a transfer that
@@ -127,18 +137,19 @@ func (s *session) loop() {
 		if s.lost && !s.quitting {
 			return
 		}
-		if len(s.queued) > 0 {
-			text := s.queued[0]
-			s.queued = s.queued[1:]
-			s.dispatch(text)
+		if l, ok := s.queued.pop(); ok {
+			s.answer(l)
 			continue
 		}
-		s.queued = nil
+		if s.queued.lost {
+			s.reply(421, "Too many commands sent ahead of a transfer's end")
+			return
+		}
 		if s.asked {
 			s.wait()
 			continue
 		}
-		s.next(s.lines.read(time.Now().Add(s.srv.idleTimeout()), s.called))
+		s.next(s.lines.read(time.Now().Add(s.patience()), s.called))
 	}
 }
 
@@ -152,10 +163,33 @@ func (s *session) next(l line) {
 	}
 }
 
-// idle ends a session that has been silent for too long.
+// patience is how long the session waits for the next line. Who has not logged in has only so long for all
+// lines together: one who sends a byte now and then, or NOOP, gains nothing by it.
+func (s *session) patience() time.Duration {
+	d := s.srv.idleTimeout()
+	if s.account == nil {
+		d = min(d, time.Until(s.loginBy))
+	}
+	return d
+}
+
+// idle ends a session that has been silent for too long, or has not logged in.
 func (s *session) idle() {
-	s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
+	if s.account == nil && !time.Now().Before(s.loginBy) {
+		s.reply(421, "Login took too long, closing")
+	} else {
+		s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
+	}
 	s.ended = true
+}
+
+// sayWhy answers for a session that was called to its end.
+func (s *session) sayWhy() {
+	if context.Cause(s.ctx) == errMadeRoom {
+		s.reply(421, "Too many connections, and you have not logged in")
+		return
+	}
+	s.reply(421, "Server is shutting down")
 }
 
 // called reports whether the server has called the session to its end, in
@@ -170,9 +204,7 @@ func (s *session) wake() { s.raw.SetReadDeadline(time.Unix(1, 0)) }
 // end of the transfer's data, its outcome, a time-out, the server's end. Behind the transfer
 // it is still needed for the line that was asked for meanwhile.
 func (s *session) wait() {
-	if len(s.queued) < maxQueued {
-		s.askLine()
-	}
+	s.askLine()
 	var grace, settled, idle <-chan time.Time
 	var eof chan chan error
 	var done chan outcome
@@ -180,7 +212,7 @@ func (s *session) wait() {
 	if t := s.transfer; t != nil {
 		grace, settled, eof, done = t.grace, t.settled, t.eof, t.done
 	} else {
-		timer := time.NewTimer(s.srv.idleTimeout())
+		timer := time.NewTimer(s.patience())
 		defer timer.Stop()
 		idle, closing = timer.C, s.srv.closing
 	}
@@ -221,33 +253,42 @@ func (s *session) askLine() {
 // line handles what the line reader delivered.
 func (s *session) line(l line) {
 	switch {
-	case l.err == errLineTooLong:
-		s.lastCode = 0
-		s.reply(500, "Line too long")
-		s.commandDone("", nil, "", time.Now())
-		return
 	case isTimeout(l.err):
 		return // woken during a transfer, which may finish
-	case l.err != nil:
+	case l.err != nil && l.err != errLineTooLong:
 		s.controlEnded(l.err)
 		return
-	}
-	if s.transfer == nil {
-		s.dispatch(l.text)
+	case s.transfer == nil:
+		s.answer(l)
 		return
 	}
 	verb, _ := parse(string(l.text))
 	if cmd := commands[verb]; cmd != nil && cmd.now {
-		s.dispatch(l.text)
+		s.answer(l)
 		return
 	}
-	if verb == "QUIT" {
+	if verb == "QUIT" && !(l.bare && s.profile.Strict) {
 		s.quitting = true
 		if s.transfer.settled != nil {
 			s.decide() // nothing to wait for any more
 		}
 	}
-	s.queued = append(s.queued, l.text)
+	s.queued.push(l)
+}
+
+// answer handles a line whose turn it is.
+func (s *session) answer(l line) {
+	if l.err == errLineTooLong {
+		s.lastCode = 0
+		s.reply(500, "Line too long")
+		s.commandDone("", nil, "", time.Now())
+		return
+	}
+	if l.bare && s.profile.Strict {
+		s.bareLF()
+		return
+	}
+	s.dispatch(l.text)
 }
 
 // controlEnded notes that nothing more will come over the control connection.
@@ -291,22 +332,6 @@ func (s *session) endTransfer() {
 	if t := s.transfer; t != nil {
 		s.callOffTransfer(errSessionEnded)
 		s.drain(t)
-	}
-}
-
-// finish releases everything, whatever ended the session.
-func (s *session) finish() {
-	s.data.release()
-	s.cancel(errSessionEnded)
-	s.conn.SetWriteDeadline(time.Now().Add(time.Second)) // for TLS's close_notify
-	s.conn.Close()
-	s.raw.Close()
-	if s.account != nil {
-		s.loggedOut()
-	}
-	s.log.Debug("session ended", "seconds", time.Since(s.start).Seconds())
-	if h := s.srv.Hooks.Disconnect; h != nil && s.connected {
-		h(s.client(), time.Since(s.start))
 	}
 }
 

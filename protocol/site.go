@@ -27,6 +27,10 @@ func init() {
 func (s *session) cmdSITE(arg string) {
 	verb, rest := parse(strings.TrimLeft(arg, " "))
 	c, ok := site[verb]
+	if !ok && s.profile.AnySITE {
+		s.reply(200, "Unknown SITE command ignored")
+		return
+	}
 	if !ok {
 		s.reply(500, "Unknown SITE command")
 		return

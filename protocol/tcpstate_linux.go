@@ -40,13 +40,3 @@ func peerEnded(c net.Conn) bool {
 	})
 	return ended || err != nil
 }
-
-// oobInline keeps Telnet's Synch in its place: a client may send the IAC DM
-// before ABOR as urgent data, and without SO_OOBINLINE its byte would vanish from the stream.
-func oobInline(c net.Conn) {
-	if sc, ok := c.(syscall.Conn); ok {
-		if rc, err := sc.SyscallConn(); err == nil {
-			rc.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1) })
-		}
-	}
-}

@@ -7,5 +7,3 @@ import "net"
 // peerEnded cannot look at a connection without reading it here. The line
 // reader notices the end of the control connection, a little later.
 func peerEnded(net.Conn) bool { return false }
-
-func oobInline(net.Conn) {}

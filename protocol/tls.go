@@ -81,9 +81,16 @@ func (s *session) dataTLS(upload bool) *tls.Config {
 // startTLS puts TLS over the control connection. No line is being read now.
 func (s *session) startTLS() bool {
 	c := tls.Server(s.raw, s.sessionTLS())
-	ctx, cancel := context.WithTimeout(s.ctx, s.srv.connectTimeout())
+	limit := s.srv.connectTimeout()
+	if s.account == nil {
+		limit = min(limit, time.Until(s.loginBy))
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
 	s.raw.SetReadDeadline(time.Time{}) // that of the last line: the context has the handshake's
+	if s.called() {
+		return false
+	}
 	if err := c.HandshakeContext(ctx); err != nil {
 		s.log.Warn("TLS handshake failed", "err", err)
 		return false
@@ -157,7 +164,7 @@ func (s *session) sentAhead() bool {
 			return true
 		}
 	}
-	return len(s.queued) > 0 || s.lines.begun()
+	return !s.queued.empty() || s.lines.begun()
 }
 
 func (s *session) cmdPBSZ(arg string) {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 	"time"
 
 	"github.com/spf13/afero"
-	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/ianaindex"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/vfs/local"
@@ -37,9 +38,12 @@ import (
 //	S: pattern   the server sends one line that matches the whole pattern
 //	S= text      the server sends exactly the text (escapes as in Go)
 //	S... code    the server sends lines up to the last one of a reply with that code
+//	S+ code p    as S..., and one of the lines matches the pattern
+//	S- code p    as S..., and none of the lines matches the pattern
 //	DATA         the client opens a data connection to the port of the last 227 or 229
 //	D> bytes     the client sends bytes over it
 //	D< pattern   the client reads the data connection to its end; (?s) all of it matches
+//	D= bytes     the client reads the data connection to its end and gets exactly these bytes
 //	D.           the client ends the data connection in order
 //	ACCEPT       the client takes the data connection that the server opens (PORT, EPRT)
 //	WAIT 5m      time passes
@@ -267,6 +271,16 @@ func (tr *transcript) step(l string) {
 	case "S...":
 		for !strings.HasPrefix(tr.line(), arg+" ") {
 		}
+	case "S+", "S-":
+		code, pattern, _ := strings.Cut(arg, " ")
+		re, found, last := regexp.MustCompile(`\A(?:`+pattern+`)\z`), false, ""
+		for !strings.HasPrefix(last, code+" ") {
+			last = tr.line()
+			found = found || re.MatchString(last)
+		}
+		if found != (op == "S+") {
+			tr.fatalf("a line that matches %s: %v, want %v", pattern, found, op == "S+")
+		}
 	case "DATA":
 		tr.openData()
 	case "D>":
@@ -278,6 +292,12 @@ func (tr *transcript) step(l string) {
 		}
 		if !regexp.MustCompile(`(?s)\A(?:` + arg + `)\z`).Match(got) {
 			tr.fatalf("data %q, want %s", got, arg)
+		}
+		tr.data = nil
+	case "D=":
+		got, err := io.ReadAll(tr.data)
+		if err != nil || string(got) != tr.unquote(arg) {
+			tr.fatalf("data %q (%v), want %q", got, err, tr.unquote(arg))
 		}
 		tr.data = nil
 	case "D.":
@@ -373,8 +393,22 @@ func (tr *transcript) option(arg string) {
 		}
 		tr.t.Cleanup(func() { tree.Close() })
 		tr.srv.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return tree, nil }
-	case "latin1":
-		tr.srv.Profile.Encoding = charmap.ISO8859_1
+	case "profile": // fields of Profile that are true
+		for name := range strings.SplitSeq(v, ",") {
+			f := reflect.ValueOf(&tr.srv.Profile).Elem().FieldByName(name)
+			if f.Kind() != reflect.Bool {
+				tr.fatalf("Profile has no %q", name)
+			}
+			f.SetBool(true)
+		}
+	case "encoding":
+		e, err := ianaindex.IANA.Encoding(v)
+		if err != nil || e == nil {
+			tr.fatalf("encoding %q: %v", v, err)
+		}
+		tr.srv.Profile.Encoding = e
+	case "nodeflate":
+		tr.srv.NoDeflate = true
 	default:
 		tr.fatalf("unknown option %q", k)
 	}

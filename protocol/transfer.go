@@ -22,9 +22,12 @@ type transfer struct {
 	upload bool
 	body   body
 	size   int64 // bytes expected, or -1
+	exact  bool  // an upload of fewer bytes is a cut
 	start  time.Time
 	client Client       // whose it is
-	moved  atomic.Int64 // bytes over the data connection so far
+	moved  atomic.Int64 // bytes so far, before MODE Z compresses them or behind it
+	modeZ  bool
+	level  int
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -54,6 +57,7 @@ type body interface {
 type outcome struct {
 	err    error
 	secure bool
+	wire   int64 // with MODE Z, bytes over the data connection
 	stored vfs.Stored
 	panic  any
 	stack  []byte
@@ -119,7 +123,8 @@ func (s *session) failure(verb, path string, err error, p phase) {
 func (s *session) begin(t *transfer, text string) {
 	p := s.data
 	s.data = noPromise{}
-	t.start, t.client = time.Now(), s.client()
+	t.start, t.modeZ, t.level = time.Now(), s.modeZ, s.level
+	t.client = s.client()
 	s.reply(150, text)
 	s.transfer = t
 	go func() {
@@ -160,10 +165,20 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 		return o
 	}
 	o.secure = c.secure
+	if t.modeZ {
+		c.deflate(s.srv, t.level)
+		defer func() { o.wire = c.z.wire; c.z.release() }()
+	}
 	stop := context.AfterFunc(t.ctx, c.interrupt)
 	err = t.body.move(t, c)
-	if err == nil && t.upload {
+	switch {
+	case err != nil:
+	case t.upload:
 		err = t.askCommit()
+	case t.modeZ:
+		if err = c.z.finish(); err != nil {
+			err = dataFailure(err)
+		}
 	}
 	stop()
 	if err != nil {
@@ -241,6 +256,9 @@ func (s *session) decide() {
 	if s.mayBeCut() && s.controlGone() {
 		err = errControlLost
 	}
+	if t.exact && t.moved.Load() < t.size {
+		err = errShort
+	}
 	if cause := context.Cause(t.ctx); cause != nil {
 		err = cause // perhaps an ABOR that was read just now
 	}
@@ -264,7 +282,7 @@ func (s *session) controlGone() bool {
 	// All that the peer has sent is here already: look for a QUIT in it.
 	limit := time.NewTimer(5 * time.Second)
 	defer limit.Stop()
-	for !s.lost && !s.quitting && len(s.queued) < maxQueued {
+	for !s.lost && !s.quitting {
 		s.askLine()
 		select {
 		case l := <-s.lines.got:
@@ -315,6 +333,9 @@ func (s *session) transferDone(o outcome) {
 func (s *session) reportTransfer(t *transfer, o outcome) {
 	r := t.report(o, s.lastCode)
 	args := []any{"path", t.path, "result", string(r.Result), "bytes", r.Bytes, "seconds", r.Took.Seconds(), "code", r.Code}
+	if t.modeZ {
+		args = append(args, "compressed", o.wire)
+	}
 	switch {
 	case errors.Is(o.err, errControlLost):
 		s.log.Warn(t.verb, append(args, "err", o.err, "hint", "if this device hangs up at once after the last byte, set cut.control_lost: accept")...)

@@ -38,11 +38,23 @@ func (s *session) store(verb, p string, offset int64) {
 	if !s.ready() || !s.restartable(offset) {
 		return
 	}
-	s.receive(verb, p, "Opening data connection for "+path.Base(p), func(fsys afero.Fs) (afero.File, error) {
-		if offset != 0 {
+	announced := s.announced()
+	if offset != 0 {
+		announced = -1
+	}
+	s.receive(verb, p, announced, "Opening data connection for "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
+		if offset > 0 {
 			return vfs.OpenAt(fsys, p, offset)
 		}
-		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+		err = s.withParents(fsys, path.Dir(p), func() (err error) {
+			if offset != 0 {
+				f, err = vfs.OpenAt(fsys, p, offset)
+				return err
+			}
+			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+			return err
+		})
+		return f, err
 	})
 }
 
@@ -64,14 +76,26 @@ func (s *session) cmdSTOU(arg string) {
 	if !s.allowed(commands["STOU"].perm, p) || !s.ready() {
 		return
 	}
-	s.receive("STOU", p, "FILE: "+path.Base(p), func(fsys afero.Fs) (afero.File, error) {
-		return fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	s.receive("STOU", p, s.announced(), "FILE: "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
+		err = s.withParents(fsys, path.Dir(p), func() (err error) {
+			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			return err
+		})
+		return f, err
 	})
 }
 
+// announced is the size that ALLO has told for the upload that begins now, or -1. It holds for one upload.
+func (s *session) announced() int64 {
+	n := s.allo
+	s.allo = -1
+	return n
+}
+
 // receive begins an upload into the file that open opens. What can be refused is refused before the 150.
-func (s *session) receive(verb, p, text string, open func(afero.Fs) (afero.File, error)) {
+func (s *session) receive(verb, p string, announced int64, text string, open func(afero.Fs) (afero.File, error)) {
 	t, fsys := s.newTransfer(verb, p, true)
+	t.size, t.exact = announced, announced >= 0 && s.profile.StrictALLO && !s.typeA
 	var f afero.File
 	err := s.prepare(t, func() error {
 		opened, err := open(fsys)
@@ -125,10 +149,8 @@ func (u *upload) move(t *transfer, c *dataConn) error {
 				return a.flush()
 			}
 			return nil
-		case errors.Is(rerr, errStalled), errors.Is(rerr, errNoClose):
-			return rerr
 		case rerr != nil:
-			return &dataError{rerr}
+			return dataFailure(rerr)
 		}
 	}
 }

@@ -185,6 +185,10 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if delay == 0 {
 		delay = -1
 	}
+	expansion := cfg.Limits.Expansion
+	if expansion == 0 {
+		expansion = -1
+	}
 	return &protocol.Server{
 		Auth:                   logins,
 		OpenFS:                 stores.openFS,
@@ -217,6 +221,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		},
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
+		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
 	}, certs, nil
 }
 
