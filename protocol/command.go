@@ -95,7 +95,9 @@ func commandTable() map[string]*command {
 		"AUTH": {run: (*session).cmdAUTH, arg: argText, early: true, help: "AUTH <sp> TLS: secure the control connection"},
 		"PBSZ": {run: (*session).cmdPBSZ, arg: argText, early: true, help: "PBSZ <sp> 0: protection buffer size"},
 		"PROT": {run: (*session).cmdPROT, arg: argText, early: true, help: "PROT <sp> C|P: protection of data connections"},
-		"ADAT": {arg: argAny, early: true}, "CCC": {arg: argAny, early: true}, "MIC": {arg: argAny, early: true},
+		"CCC":  {run: (*session).cmdCCC, arg: argNone, help: "CCC: control connection back to clear text"},
+		// Of mechanisms that wrap each command by itself.
+		"ADAT": {arg: argAny, early: true}, "MIC": {arg: argAny, early: true},
 		"CONF": {arg: argAny, early: true}, "ENC": {arg: argAny, early: true},
 	}
 	for _, x := range []string{"CWD", "CUP", "PWD", "MKD", "RMD"} { // RFC 775

@@ -96,8 +96,11 @@ func (s *session) cmdSYST(string) { s.reply(215, "UNIX Type: L8") }
 // cmdFEAT lists what goes beyond RFC 959, RFC 2389 section 3.
 func (s *session) cmdFEAT(string) {
 	lines := []string{"Features:"}
-	if s.srv.baseTLS != nil && s.lis.TLS == TLSExplicit {
+	if s.lis.baseTLS != nil && s.lis.TLS == TLSExplicit {
 		lines = append(lines, "AUTH TLS")
+	}
+	if s.tls && s.srv.AllowCCC {
+		lines = append(lines, "CCC")
 	}
 	if !s.profile.NoExtended {
 		lines = append(lines, "EPRT", "EPSV")
@@ -106,7 +109,7 @@ func (s *session) cmdFEAT(string) {
 	if !s.srv.NoDeflate {
 		lines = append(lines, "MODE Z")
 	}
-	if s.srv.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
+	if s.lis.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
 		lines = append(lines, "PBSZ", "PROT")
 	}
 	lines = append(lines, "REST STREAM", "SIZE", "TVFS")

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -19,7 +18,6 @@ type serverState struct {
 	start   time.Time // of the server
 	log     *slog.Logger
 	closing chan struct{} // closed by Shutdown
-	baseTLS *tls.Config   // nil without TLS
 	ports   *passivePool
 
 	compressing atomic.Int32 // MODE Z downloads that have a compressor
@@ -50,7 +48,6 @@ func (s *Server) init() {
 		s.perIP = make(map[netip.Prefix]int)
 		s.perUser = make(map[string]int)
 		s.idle = sync.NewCond(&s.mu)
-		s.baseTLS = s.makeBaseTLS()
 		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
 	})
 }
@@ -60,8 +57,9 @@ func (s *Server) init() {
 func (s *Server) Serve(l Listener) error {
 	s.init()
 	defer l.Close()
-	if l.TLS != "" && l.TLS != TLSNone && s.baseTLS == nil {
-		return errors.New("protocol: a listener asks for TLS and Server.TLSConfig is nil")
+	l.baseTLS = s.makeBaseTLS(&l)
+	if l.TLS != "" && l.TLS != TLSNone && l.baseTLS == nil {
+		return errors.New("protocol: a listener asks for TLS and there is no TLSConfig")
 	}
 	if !s.track(l.Listener) {
 		return ErrServerClosed

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -58,9 +59,11 @@ type session struct {
 	loginBy  time.Time // who has not logged in by then is ended
 	user     string    // the last USER
 	userSent bool      // USER was the last login command
-	failures int
-	account  *auth.Account
-	fs       afero.Fs
+	// byCertificate says that the login took no password.
+	byCertificate bool
+	failures      int
+	account       *auth.Account
+	fs            afero.Fs
 
 	// state of the conversation
 	cwd        string
@@ -81,6 +84,8 @@ type session struct {
 	tls     bool
 	pbsz    bool
 	private bool // PROT P
+	// certificate is the client's, verified, of the control connection while it was last under TLS; nil for none.
+	certificate *x509.Certificate
 
 	data promise // where the next data connection comes from
 }

@@ -36,17 +36,33 @@ type Reply struct {
 const Patience = 2 * time.Minute
 
 // Dial connects and reads the greeting, which has to be a 220.
-func Dial(ctx context.Context, addr string) (*Conn, error) {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+func Dial(ctx context.Context, addr string) (*Conn, error) { return DialFrom(ctx, "", addr) }
+
+// DialFrom is Dial from one of the addresses of this machine; an empty one means any.
+func DialFrom(ctx context.Context, from, addr string) (*Conn, error) {
+	conn, err := Knock(ctx, from, addr)
 	if err != nil {
 		return nil, err
 	}
-	conn := &Conn{Raw: c.(*net.TCPConn), r: bufio.NewReader(c), w: c}
+	c := conn.Raw
 	if err := conn.want(220, "the greeting"); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// Knock is DialFrom without reading a greeting.
+func Knock(ctx context.Context, from, addr string) (*Conn, error) {
+	d := net.Dialer{}
+	if from != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{Raw: c.(*net.TCPConn), r: bufio.NewReader(c), w: c}, nil
 }
 
 // Login connects, switches to TLS when t asks for it, logs in and sets TYPE I.

@@ -30,6 +30,9 @@ type Options struct {
 	// Scratch is the place in the bucket for what has to be stored beside the files for a
 	// while; no client sees it. It ends with a slash. Default ".ftpgw/" below Prefix.
 	Scratch string
+	// Budget is the memory for reading ahead of a client that is faster than one
+	// connection to the store. Nil reads one range after the other.
+	Budget *Budget
 	// CommitTimeout bounds a file's Close: what it still has to send, and the
 	// store's confirmation. Default 5 minutes.
 	CommitTimeout time.Duration

@@ -378,6 +378,10 @@ func (p *pages) Get(context.Context, string, int64) (io.ReadCloser, object.Attrs
 	return nil, object.Attrs{}, fs.ErrNotExist
 }
 
+func (p *pages) GetRange(context.Context, string, string, int64, int64) (io.ReadCloser, object.Attrs, error) {
+	return nil, object.Attrs{}, fs.ErrNotExist
+}
+
 func (p *pages) List(ctx context.Context, prefix, token string, max int) (object.Page, error) {
 	if token != "" && p.release != nil {
 		select {

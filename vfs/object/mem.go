@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -215,6 +216,11 @@ func (m *Mem) List(ctx context.Context, prefix, token string, max int) (Page, er
 
 // Get implements Store.
 func (m *Mem) Get(ctx context.Context, key string, off int64) (io.ReadCloser, Attrs, error) {
+	return m.GetRange(ctx, key, "", off, math.MaxInt64)
+}
+
+// GetRange implements Store.
+func (m *Mem) GetRange(ctx context.Context, key, etag string, off, n int64) (io.ReadCloser, Attrs, error) {
 	if _, err := m.request(ctx, "get", key); err != nil {
 		return nil, Attrs{}, err
 	}
@@ -227,7 +233,11 @@ func (m *Mem) Get(ctx context.Context, key string, off int64) (io.ReadCloser, At
 	if off > o.Size {
 		return nil, Attrs{}, fmt.Errorf("mem: get %q: %w", key, vfs.ErrBadOffset)
 	}
-	return &memBody{ctx, bytes.NewReader(o.data[off:])}, o.Attrs, nil
+	if etag != "" && etag != o.ETag {
+		return nil, Attrs{}, fmt.Errorf("mem: get %q: %w", key, vfs.ErrBusy)
+	}
+	data := o.data[off:]
+	return &memBody{ctx, bytes.NewReader(data[:min(n, int64(len(data)))])}, o.Attrs, nil
 }
 
 // memBody is called off with its context, as a network's body is.

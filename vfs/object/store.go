@@ -29,6 +29,11 @@ type Store interface {
 	// behind it vfs.ErrBadOffset.
 	Get(ctx context.Context, key string, off int64) (io.ReadCloser, Attrs, error)
 
+	// GetRange is Get of at most n bytes; fewer if the object ends before. With an
+	// etag they are bytes of the object that has this ETag, or the error is vfs.ErrBusy. The attributes
+	// are those of the whole object.
+	GetRange(ctx context.Context, key, etag string, off, n int64) (io.ReadCloser, Attrs, error)
+
 	// Put begins an object. It sends nothing before bytes are written or the
 	// upload is committed.
 	Put(ctx context.Context, key string, o PutOptions) (Upload, error)

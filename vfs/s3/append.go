@@ -56,10 +56,14 @@ func (s *Store) appendSmall(ctx context.Context, key string, n int64) (object.Up
 	} else if terr != nil {
 		return nil, 0, terr
 	}
-	defer g.Body.Close()
-	start, size, ok := contentRange(aws.ToString(g.ContentRange))
-	if !ok || start != 0 {
-		return nil, 0, translate(ctx, "get", key, fmt.Errorf("asked for bytes 0-%d, got %q", last, aws.ToString(g.ContentRange)))
+	defer g.Body.Close() // once more, perhaps
+	size := aws.ToInt64(g.ContentLength)
+	if g.ContentRange != nil { // a server may answer the range of a whole object with the object
+		start, whole, ok := contentRange(*g.ContentRange)
+		if !ok || start != 0 {
+			return nil, 0, translate(ctx, "get", key, fmt.Errorf("asked for bytes 0-%d, got %q", last, *g.ContentRange))
+		}
+		size = whole
 	}
 	old, err := s.keptOfGet(ctx, key, g, size)
 	if err != nil {
@@ -101,7 +105,8 @@ func (s *Store) appendTo(ctx context.Context, key string, old *kept, n int64) (o
 	}
 	u := s.replace(ctx, key, old, 0)
 	return object.Headed(ctx, u, func(ctx context.Context) (io.ReadCloser, error) {
-		return io.NopCloser(&head{s: s, ctx: ctx, key: key, etag: old.etag, to: n}), nil
+		r, _, err := s.GetRange(ctx, key, old.etag, 0, n)
+		return r, err
 	}), n, nil
 }
 
@@ -121,8 +126,9 @@ func (s *Store) replace(ctx context.Context, key string, old *kept, n int64) obj
 
 // fill writes the first n bytes of the object to u. Body, if there is one, begins with them.
 func (s *Store) fill(ctx context.Context, u object.Upload, body io.ReadCloser, key, etag string, n int64) error {
-	h := &head{s: s, ctx: ctx, key: key, etag: etag, to: n, body: body}
-	_, err := io.Copy(u, h)
+	d := &download{s: s, ctx: ctx, key: key, attrs: object.Attrs{ETag: etag}, end: n, body: body}
+	defer d.Close()
+	_, err := io.Copy(u, d)
 	return err
 }
 
@@ -130,59 +136,6 @@ func (s *Store) giveUp(ctx context.Context, u object.Upload) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.HeaderTimeout)
 	defer cancel()
 	return u.Abort(ctx)
-}
-
-// head reads the first bytes of an object, up to a certain one. A body that breaks is continued.
-type head struct {
-	s         *Store
-	ctx       context.Context
-	key, etag string
-	off, to   int64
-	body      io.ReadCloser
-	breaks    int
-}
-
-func (h *head) Read(p []byte) (int, error) {
-	for {
-		if h.off >= h.to {
-			if h.body != nil {
-				h.body.Close()
-				h.body = nil
-			}
-			return 0, io.EOF
-		}
-		if h.body == nil {
-			g, err := h.s.client.GetObject(h.ctx, &s3.GetObjectInput{
-				Bucket: &h.s.bucket, Key: &h.key, IfMatch: &h.etag,
-				Range: aws.String(fmt.Sprintf("bytes=%d-%d", h.off, h.to-1)),
-			})
-			if err != nil {
-				return 0, translate(h.ctx, "get", h.key, err)
-			}
-			h.body = g.Body
-			if start, _, ok := contentRange(aws.ToString(g.ContentRange)); !ok || start != h.off || aws.ToString(g.ETag) != h.etag {
-				h.body.Close()
-				return 0, &storeError{"get", h.key, vfs.ErrBusy, errors.New("the object has changed")}
-			}
-		}
-		n, err := h.body.Read(p[:min(int64(len(p)), h.to-h.off)])
-		h.off += int64(n)
-		if n > 0 {
-			h.breaks = 0
-		}
-		if err != nil {
-			h.body.Close()
-			h.body = nil
-			if h.off < h.to {
-				if h.breaks++; h.breaks > maxBreaks || h.ctx.Err() != nil {
-					return n, translate(h.ctx, "get", h.key, fmt.Errorf("the body broke off at %d of %d: %w", h.off, h.to, err))
-				}
-			}
-		}
-		if n > 0 {
-			return n, nil
-		}
-	}
 }
 
 // copyHead makes the first parts of the upload out of the object that it replaces.

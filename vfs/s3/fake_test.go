@@ -307,14 +307,15 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		}
 		data := old.data
 		if rg := r.Header.Get("Range"); rg != "" {
-			var off int
-			last := len(data) - 1
-			fmt.Sscanf(rg, "bytes=%d-%d", &off, &last)
+			var off, last int
+			if n, _ := fmt.Sscanf(rg, "bytes=%d-%d", &off, &last); n < 2 {
+				last = len(data) - 1
+			}
+			last = min(last, len(data)-1)
 			if off >= len(data) {
 				refuse(w, 416, "InvalidRange")
 				return
 			}
-			last = min(last, len(data)-1)
 			h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", off, last, len(data)))
 			data = data[off : last+1]
 			w.WriteHeader(206)

@@ -82,23 +82,33 @@ func (s *Store) List(ctx context.Context, prefix, token string, max int) (object
 // Get implements object.Store: GetObject. A body that breaks is continued
 // where it broke, as long as it is the same object.
 func (s *Store) Get(ctx context.Context, key string, off int64) (io.ReadCloser, object.Attrs, error) {
-	b := &download{s: s, ctx: ctx, key: key, off: off}
-	err := b.open()
+	return s.get(ctx, &download{s: s, ctx: ctx, key: key, off: off, end: -1})
+}
+
+// GetRange implements object.Store: GetObject with a Range, and If-Match where there is an ETag.
+func (s *Store) GetRange(ctx context.Context, key, etag string, off, n int64) (io.ReadCloser, object.Attrs, error) {
+	return s.get(ctx, &download{s: s, ctx: ctx, key: key, attrs: object.Attrs{ETag: etag}, off: off, end: off + n})
+}
+
+func (s *Store) get(ctx context.Context, d *download) (io.ReadCloser, object.Attrs, error) {
+	err := d.open()
 	if errors.Is(err, vfs.ErrBadOffset) {
-		// Behind the last byte, or right at it? Only the size tells.
-		a, herr := s.Head(ctx, key)
-		if herr != nil {
+		// Behind the last byte, or right at it, as in an empty object? Only the size tells.
+		a, herr := s.Head(ctx, d.key)
+		switch {
+		case herr != nil:
 			return nil, object.Attrs{}, herr
-		}
-		if a.Size != off {
+		case a.Size == d.off && (d.attrs.ETag == "" || d.attrs.ETag == a.ETag):
+			return io.NopCloser(strings.NewReader("")), a, nil
+		case a.Size < d.off:
 			return nil, object.Attrs{}, err
 		}
-		return io.NopCloser(strings.NewReader("")), a, nil
+		err = d.open() // it has grown between the two requests
 	}
 	if err != nil {
 		return nil, object.Attrs{}, err
 	}
-	return b, b.attrs, nil
+	return d, d.attrs, nil
 }
 
 // Copy implements object.Store: CopyObject, which keeps all metadata. An object
