@@ -17,6 +17,13 @@ const maxKey = 1024
 // folderSuffix ends the keys that old Hadoop tools wrote in place of directories.
 const folderSuffix = "_$folder$"
 
+// ownDir is the directory, at the root of each tree, of the gateway's own objects. No client sees
+// or reaches a name that has it in its path.
+const ownDir = ".ftpgw"
+
+// isOwn reports whether a clean name belongs to the gateway.
+func isOwn(name string) bool { return strings.Contains(name+"/", "/"+ownDir+"/") }
+
 // cleanPrefix turns the prefix of a configuration into "" or "a/b/".
 func cleanPrefix(prefix string) (string, error) {
 	p := strings.Trim(prefix, "/")
@@ -37,7 +44,11 @@ func (f *FS) key(name string) (string, error) {
 		// would be tried again and again.
 		return "", vfs.ErrBadName
 	}
-	key := f.t.prefix + path.Clean("/" + name)[1:]
+	name = path.Clean("/" + name)
+	if isOwn(name) {
+		return "", fs.ErrNotExist
+	}
+	key := f.t.prefix + name[1:]
 	if len(key) > maxKey {
 		return "", vfs.ErrBadName
 	}
@@ -89,7 +100,7 @@ func hasControl(s string) bool {
 func entryName(key, prefix string) (string, bool) {
 	name := strings.TrimSuffix(strings.TrimPrefix(key, prefix), "/")
 	switch {
-	case name == "", name == ".", name == "..",
+	case name == "", name == ".", name == "..", name == ownDir,
 		strings.HasSuffix(name, folderSuffix),
 		strings.Contains(name, "/"),
 		!utf8.ValidString(name), hasControl(name):

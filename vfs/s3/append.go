@@ -28,7 +28,7 @@ func (s *Store) Append(ctx context.Context, key string, n int64, _ string) (obje
 	if err != nil {
 		return nil, 0, translate(ctx, "head", key, err)
 	}
-	old, err := s.keptOf(ctx, key, h)
+	old, err := s.carriedOf(ctx, key, h)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -48,7 +48,7 @@ func (s *Store) appendSmall(ctx context.Context, key string, n int64) (object.Up
 		if err != nil {
 			return nil, 0, translate(ctx, "head", key, err)
 		}
-		old, err := s.keptOf(ctx, key, h)
+		old, err := s.carriedOf(ctx, key, h)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -65,7 +65,7 @@ func (s *Store) appendSmall(ctx context.Context, key string, n int64) (object.Up
 		}
 		size = whole
 	}
-	old, err := s.keptOfGet(ctx, key, g, size)
+	old, err := s.carriedOfGet(ctx, key, g, size)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -83,7 +83,7 @@ func (s *Store) appendSmall(ctx context.Context, key string, n int64) (object.Up
 }
 
 // appendTo begins an upload behind the first n bytes (-1: all) of an object that is known.
-func (s *Store) appendTo(ctx context.Context, key string, old *kept, n int64) (object.Upload, int64, error) {
+func (s *Store) appendTo(ctx context.Context, key string, old *carried, n int64) (object.Upload, int64, error) {
 	if n < 0 {
 		n = old.size
 	}
@@ -98,7 +98,7 @@ func (s *Store) appendTo(ctx context.Context, key string, old *kept, n int64) (o
 			return nil, 0, errors.Join(err, s.giveUp(ctx, u))
 		}
 		return u, n, nil
-	case s.profile.partCopy:
+	case !s.profile.noPartCopy:
 		return s.replace(ctx, key, old, n), n, nil
 	case n > s.o.AppendThrough:
 		return nil, 0, &storeError{"append", key, vfs.ErrTooLarge, fmt.Errorf("a head of %d bytes, and the server copies no parts", n)}
@@ -112,9 +112,9 @@ func (s *Store) appendTo(ctx context.Context, key string, old *kept, n int64) (o
 
 // replace begins an upload that takes the place of old, and gets its attributes. Its
 // first n bytes are copied inside the server; the writing begins behind them.
-func (s *Store) replace(ctx context.Context, key string, old *kept, n int64) object.Upload {
+func (s *Store) replace(ctx context.Context, key string, old *carried, n int64) object.Upload {
 	k := &sink{s: s, key: key, o: object.PutOptions{IfMatch: old.etag}, old: old, head: n}
-	k.after = len(spans(n, s.copyMost))
+	k.after = len(s.spans(n))
 	grow := object.Growth(s.o.MaxPartSize)
 	return object.NewUpload(ctx, s.o.Budget, k, object.UploadOptions{
 		FirstPart: minPart,
@@ -140,7 +140,7 @@ func (s *Store) giveUp(ctx context.Context, u object.Upload) error {
 
 // copyHead makes the first parts of the upload out of the object that it replaces.
 func (k *sink) copyHead(ctx context.Context) error {
-	parts, err := k.s.copyParts(ctx, k.key, k.id, k.key, k.old.etag, k.head, 1)
+	parts, err := k.s.headParts(ctx, k.key, k.id, k.key, k.old.etag, k.head, 1)
 	if errors.Is(err, vfs.ErrBadOffset) || errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", vfs.ErrBusy, err) // shorter than it was, or gone
 	}

@@ -34,18 +34,19 @@ var keptHeaders = http.Header{
 	"X-Amz-Meta-Mtime":                            {"1700000000.5"},
 	"X-Amz-Meta-Site":                             {"north gate"},
 	"X-Amz-Storage-Class":                         {"STANDARD_IA"},
-	"X-Amz-Tagging":                               {"camera=7&kind=a+b"},
 	"X-Amz-Website-Redirect-Location":             {"/other"},
 	"X-Amz-Server-Side-Encryption":                {"aws:kms"},
 	"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id": {"key-1"},
 }
+
+const keptTags = "camera=7&kind=a+b"
 
 // old puts an object there that has all that an object can have.
 func (f *fake) old(key string, data []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	o := newObject(data, "image/x-camera")
-	o.extra = keptHeaders
+	o.header, o.tags = keptHeaders, keptTags
 	f.objects[key] = o
 }
 
@@ -59,8 +60,11 @@ func (f *fake) wantKept(t *testing.T, key string, want []byte) {
 	if o.contentType != "image/x-camera" {
 		t.Errorf("%q has the type %q", key, o.contentType)
 	}
+	if o.tags != keptTags {
+		t.Errorf("%q has the tags %q, want %q", key, o.tags, keptTags)
+	}
 	for name := range keptHeaders {
-		if got, want := o.extra.Get(name), keptHeaders.Get(name); got != want {
+		if got, want := o.header.Get(name), keptHeaders.Get(name); got != want {
 			t.Errorf("%q has %s %q, want %q", key, name, got, want)
 		}
 	}
@@ -97,8 +101,8 @@ func Test34Append(t *testing.T) {
 				if c.copies {
 					s, _ = f.open(func(o *Options) { o.PathStyle = true; o.Profile = c.profile })
 				}
-				s.profile.partCopy = c.copies
-				s.copyMost = 6 << 20
+				s.profile.noPartCopy = !c.copies
+				s.o.CopyPart = 6 << 20
 				want := pattern(1, size)
 				for _, n := range []int{1, minPart + 3, 0} {
 					f.old("f", want)
@@ -112,7 +116,7 @@ func Test34Append(t *testing.T) {
 				if n := f.pending(); n > 0 {
 					t.Errorf("%d uploads are left", n)
 				}
-				if got := f.count("copy part"); (got > 0) != (c.copies && size+1 >= minPart) {
+				if got := f.count("part copy"); (got > 0) != (c.copies && size+1 >= minPart) {
 					t.Errorf("%d parts were copied", got)
 				}
 			})
@@ -128,7 +132,7 @@ func TestRestartInObject(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			f := newFake(t)
 			s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-			s.copyMost = 5 << 20
+			s.o.CopyPart = 5 << 20
 			f.old("f", old)
 			if err := appendTo(t, s, "f", int64(n), []byte("new")); err != nil {
 				t.Fatal(err)
@@ -179,7 +183,7 @@ func Test34ConcurrentChange(t *testing.T) {
 					}
 					theirs := pattern(9, size+1)
 					if gone {
-						if err := s.Delete(t.Context(), "f"); err != nil {
+						if err := s.Delete(t.Context(), "f", ""); err != nil {
 							t.Fatal(err)
 						}
 					} else {
@@ -205,7 +209,7 @@ func Test34ConcurrentChange(t *testing.T) {
 func Test18ChecksumAfterAppend(t *testing.T) {
 	f := newFake(t)
 	s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-	s.copyMost = 5 << 20
+	s.o.CopyPart = 5 << 20
 	old, more := pattern(1, 11<<20), pattern(2, 6<<20)
 	f.old("f", old)
 	if err := appendTo(t, s, "f", -1, more); err != nil {
@@ -247,14 +251,14 @@ func TestAppendRequests(t *testing.T) {
 		want       map[string]int
 	}{
 		{100, 10, map[string]int{"get": 1, "put": 1}},
-		{minPart, 10, map[string]int{"get": 1, "begin": 1, "copy part": 1, "part": 1, "complete": 1}},
-		{16 << 20, 10 << 20, map[string]int{"get": 1, "begin": 1, "copy part": 2, "part": 2, "complete": 1}},
+		{minPart, 10, map[string]int{"get": 1, "begin": 1, "part copy": 1, "part": 1, "complete": 1}},
+		{16 << 20, 10 << 20, map[string]int{"get": 1, "begin": 1, "part copy": 2, "part": 2, "complete": 1}},
 		{16 << 20, 0, map[string]int{"get": 1}},
 	} {
 		t.Run(fmt.Sprintf("%d+%d", c.size, c.more), func(t *testing.T) {
 			f := newFake(t)
 			s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-			s.copyMost = 10 << 20
+			s.o.CopyPart = 10 << 20
 			f.set("f", pattern(1, c.size))
 			if err := appendTo(t, s, "f", -1, pattern(2, c.more)); err != nil {
 				t.Fatal(err)
@@ -270,15 +274,15 @@ func TestAppendRequests(t *testing.T) {
 
 // Given up in the middle of copying and behind it, an append leaves the object as it was, and no upload.
 func TestAppendGivenUp(t *testing.T) {
-	for _, op := range []string{"begin", "copy part", "part", "complete"} {
+	for _, op := range []string{"begin", "part copy", "part", "complete"} {
 		t.Run(op, func(t *testing.T) {
 			f := newFake(t)
 			s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-			s.copyMost = 5 << 20
+			s.o.CopyPart = 5 << 20
 			old := pattern(1, 16<<20)
 			f.old("f", old)
 			f.before = func(o string, n int, w http.ResponseWriter, _ *http.Request) bool {
-				if o != op || op == "copy part" && n != 2 {
+				if o != op || op == "part copy" && n != 2 {
 					return false
 				}
 				refuse(w, 403, "AccessDenied")

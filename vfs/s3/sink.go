@@ -46,10 +46,10 @@ type sink struct {
 	id  string // of the multipart upload
 
 	// Of an upload that begins with bytes which the server has: see append.go.
-	old   *kept  // the object that is replaced, whose attributes the new one gets; nil for none
-	head  int64  // so many bytes of it are copied as the first parts
-	after int    // number of the last part before those of the scheduler
-	first []part // the parts before them
+	old   *carried // the object that is replaced, whose attributes the new one gets; nil for none
+	head  int64    // so many bytes of it are copied as the first parts
+	after int      // number of the last part before those of the scheduler
+	first []part   // the parts before them
 
 	mu    sync.Mutex
 	parts []part // part n of the scheduler at n-1
@@ -155,7 +155,7 @@ func (k *sink) refused(err error) bool {
 
 // summing reports whether the upload has CRC32 checksums. Some servers copy no part into one that has.
 func (k *sink) summing() bool {
-	return k.s.profile.crc32 && (k.head == 0 || k.s.profile.copySummed)
+	return k.s.profile.crc32 && (k.head == 0 || k.s.profile.partCopyChecksum)
 }
 
 // Single implements object.Sink: PutObject.
