@@ -47,9 +47,9 @@ func CipherSuite(name string) (s *tls.CipherSuite, ok bool) {
 }
 
 // asksForCertificates reports whether any listener asks for client certificates.
-func (c *checker) asksForCertificates() bool {
-	return slices.ContainsFunc(c.c.Listeners, func(l Listener) bool {
-		t := c.c.TLSOf(l)
+func (k *checker) asksForCertificates() bool {
+	return slices.ContainsFunc(k.c.Listeners, func(l Listener) bool {
+		t := k.c.TLSOf(l)
 		return t.Mode != "none" && t.ClientAuth != "none"
 	})
 }

@@ -88,6 +88,8 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{552, "Storage allocation exceeded"}
 	case errors.Is(err, vfs.ErrFull):
 		return replyTo{452, "Insufficient storage space"}
+	case errors.Is(err, vfs.ErrBusy) && p == moving:
+		return replyTo{451, "File was changed by another while it was sent"}
 	case errors.Is(err, vfs.ErrBusy):
 		return replyTo{450, "File is busy or was changed by another"}
 	case errors.Is(err, vfs.ErrArchived):
