@@ -37,6 +37,7 @@ func (c *Config) Check() Report {
 	k.backends()
 	k.users()
 	k.anonymous()
+	k.events()
 	if _, err := LookupEncoding(c.Encoding); err != nil {
 		k.errorf("encoding", "names such as utf-8, iso-8859-1, windows-1252, shift_jis", "%v", err)
 	}
