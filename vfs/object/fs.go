@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"mime"
 	"os"
 	"path"
 	"time"
@@ -28,6 +27,8 @@ type Options struct {
 	// what the session knows: a directory that it has visited, listed or made. Stores
 	// that are directories underneath (versitygw) refuse the rest themselves.
 	StrictClash bool
+	// Metadata and Tags are given to every file that is written: see [PutOptions].
+	Metadata, Tags map[string]string
 	// Budget is the memory for reading ahead of a client that is faster than one
 	// connection to the store. Nil reads one range after the other.
 	Budget *Budget
@@ -281,7 +282,9 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 	}
 	u, err := f.t.store.Put(f.ctx, key, PutOptions{
 		IfAbsent:    excl,
-		ContentType: mime.TypeByExtension(path.Ext(clean)),
+		ContentType: typeOf(clean),
+		Metadata:    f.t.o.Metadata,
+		Tags:        f.t.o.Tags,
 	})
 	if err != nil {
 		return nil, err

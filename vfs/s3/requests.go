@@ -117,7 +117,7 @@ func (s *Store) Copy(ctx context.Context, dst, src string) error {
 	_, err := s.client.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket:     &s.bucket,
 		Key:        &dst,
-		CopySource: aws.String(escape(s.bucket + "/" + src)),
+		CopySource: aws.String(s.source(src)),
 	})
 	if err == nil {
 		return nil
@@ -128,6 +128,15 @@ func (s *Store) Copy(ctx context.Context, dst, src string) error {
 		}
 	}
 	return translate(ctx, "copy", src, err)
+}
+
+// source names an object as the source of a copy. An access point has another
+// way to do so than a bucket.
+func (s *Store) source(key string) string {
+	if strings.HasPrefix(s.bucket, "arn:") {
+		return escape(s.bucket + "/object/" + key)
+	}
+	return escape(s.bucket + "/" + key)
 }
 
 // escape encodes the source of a copy. The server decodes it as it does a
