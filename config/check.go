@@ -253,6 +253,9 @@ func (k *checker) limits() {
 	if k.c.Cut.Grace <= 0 {
 		k.errorf("cut.grace", "", "has to be more than 0")
 	}
+	if k.c.Hash.Concurrent < 1 {
+		k.errorf("hash.concurrent", "", "has to be at least 1")
+	}
 	if l.Connections > 0 && l.PerIP > l.Connections {
 		k.warnf("limits.per_ip", "", "%d is more than connections allows (%d)", l.PerIP, l.Connections)
 	}

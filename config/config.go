@@ -41,6 +41,8 @@ type Config struct {
 	Memory Memory `yaml:"memory"`
 	// Which signs of a broken upload count. A cut upload is never published in a bucket.
 	Cut Cut `yaml:"cut"`
+	// What HASH, XCRC and their kin may cost.
+	Hash Hash `yaml:"hash"`
 	// When TYPE A converts line ends: explicit (only if the client asked for TYPE A), always (also while
 	// it is only the protocol's default), never.
 	ASCII string `yaml:"ascii" enum:"explicit,always,never"`
@@ -203,6 +205,15 @@ type Cut struct {
 	Grace time.Duration `yaml:"grace"`
 }
 
+// Hash is about the commands that tell the digest of a file: HASH, XCRC, XMD5, XSHA256 and so on.
+type Hash struct {
+	// The most bytes that one of them reads, where the back end does not know the digest without
+	// reading; 0 means no limit. A larger file is refused.
+	MaxRead Size `yaml:"max_read"`
+	// How many of them read at a time, all sessions together; the others wait.
+	Concurrent int `yaml:"concurrent"`
+}
+
 // Backend is one place for files. Exactly one of the pointers is set.
 type Backend struct {
 	Local *Local
@@ -347,6 +358,7 @@ func Default() *Config {
 		},
 		Guard:         Guard{Failures: 10, UserFailures: 30, Window: 10 * time.Minute, Ban: 15 * time.Minute, MaxDelay: 30 * time.Second},
 		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Settle: 5 * time.Millisecond, Grace: 10 * time.Second},
+		Hash:          Hash{MaxRead: 8 << 30, Concurrent: 4},
 		ASCII:         "explicit",
 		Encoding:      "utf-8",
 		Sendfile:      true,

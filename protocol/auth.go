@@ -229,6 +229,7 @@ func (s *session) resetState() {
 	s.cwd, s.renameFrom, s.rest, s.allo = "/", "", 0, -1
 	s.typeA, s.typeSent, s.epsvAll = true, false, false
 	s.modeZ, s.level = false, defaultLevel
+	s.files = fileState{}
 	s.facts, s.utf8, s.restMisplaced = defaultFacts, false, false
 	s.data.release()
 	s.data = noPromise{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -19,6 +20,7 @@ type serverState struct {
 	log     *slog.Logger
 	closing chan struct{} // closed by Shutdown
 	ports   *passivePool
+	hashes  chan struct{} // one in it for each command that reads a file for its digest
 
 	compressing atomic.Int32 // MODE Z downloads that have a compressor
 
@@ -48,6 +50,7 @@ func (s *Server) init() {
 		s.perIP = make(map[netip.Prefix]int)
 		s.perUser = make(map[string]int)
 		s.idle = sync.NewCond(&s.mu)
+		s.hashes = make(chan struct{}, or(s.MaxHashes, 4))
 		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
 	})
 }
@@ -196,11 +199,12 @@ func (s *Server) bannerLines() []string {
 	return strings.Split(strings.ReplaceAll(strings.TrimRight(s.Banner, "\r\n"), "\r\n", "\n"), "\n")
 }
 
-func or(d, def time.Duration) time.Duration {
-	if d == 0 {
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
 		return def
 	}
-	return d
+	return v
 }
 
 func (s *Server) idleTimeout() time.Duration    { return or(s.IdleTimeout, 5*time.Minute) }
@@ -222,6 +226,13 @@ func (s *Server) maxExpansion() int64 {
 }
 
 func (s *Server) cutSettle() time.Duration { return or(s.CutSettle, 5*time.Millisecond) }
+
+func (s *Server) maxHash() int64 {
+	if s.MaxHash < 0 {
+		return math.MaxInt64
+	}
+	return or(s.MaxHash, 8<<30)
+}
 
 func (s *Server) loginAttempts() int {
 	if s.LoginAttempts == 0 {

@@ -155,6 +155,11 @@ type Server struct {
 	// lost in the middle of an upload; default 10 s.
 	CutGrace time.Duration
 
+	// MaxHash is the most bytes that HASH, XCRC and their kin read of a file whose digest the tree does not
+	// know; default 8 GiB, negative for no limit. MaxHashes is how many of these commands read at a time, default 4: the others wait.
+	MaxHash   int64
+	MaxHashes int
+
 	// Profile is that of sessions whose listener and account have none of their own.
 	Profile Profile
 	// Profiles returns the profile that an account names, or nil where there is none of that name.

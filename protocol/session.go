@@ -79,6 +79,7 @@ type session struct {
 	epsvAll       bool
 	facts         factSet
 	transfer      *transfer // running, or nil
+	files         fileState
 
 	// TLS
 	tls     bool
@@ -171,7 +172,7 @@ func (s *session) next(l line) {
 // patience is how long the session waits for the next line. Who has not logged in has only so long for all
 // lines together: one who sends a byte now and then, or NOOP, gains nothing by it.
 func (s *session) patience() time.Duration {
-	d := s.srv.idleTimeout()
+	d := s.idleTimeout()
 	if s.account == nil {
 		d = min(d, time.Until(s.loginBy))
 	}
@@ -183,7 +184,7 @@ func (s *session) idle() {
 	if s.account == nil && !time.Now().Before(s.loginBy) {
 		s.reply(421, "Login took too long, closing")
 	} else {
-		s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
+		s.replyf(421, "Idle for %v, closing", s.idleTimeout())
 	}
 	s.ended = true
 }

@@ -221,10 +221,20 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 			AcceptNoCloseNotify: cfg.Cut.CloseNotify == "accept",
 			AcceptControlLost:   cfg.Cut.ControlLost == "accept",
 		},
+		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
+		MaxHashes:  cfg.Hash.Concurrent,
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
 		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
 	}, certs, nil
+}
+
+// unlimited turns the document's 0 into the -1 of protocol.Server, where 0 is the default.
+func unlimited(n int64) int64 {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // listen binds all listeners, or none.

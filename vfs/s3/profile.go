@@ -33,8 +33,16 @@ type profile struct {
 	condComplete bool
 	// partCopy: the server has UploadPartCopy.
 	partCopy bool
-	// partCopyCRC32: UploadPartCopy works in an upload that was begun with a checksum.
-	partCopyCRC32 bool
+	// partCopyChecksum: parts may be copied into an upload that has a checksum.
+	partCopyChecksum bool
+	// condCopyDest: a copy can be told not to replace what is there. Servers that do not know it
+	// replace in silence.
+	condCopyDest bool
+	// condDelete: a deletion can be told which object is meant. Servers that do not know it
+	// delete in silence.
+	condDelete bool
+	// batchDelete: many objects can be deleted with one request that has a CRC32 header.
+	batchDelete bool
 	// uniformParts: all parts but the last have to have the same size.
 	uniformParts bool
 	// signEncoding: the header Accept-Encoding may be signed. A front end that changes it on the way
@@ -49,12 +57,12 @@ type profile struct {
 }
 
 var profiles = map[string]profile{
-	"aws": {crc32: true, etagMD5: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyCRC32: true,
-		signEncoding: true, xID: true, hosts: []string{".amazonaws.com", ".amazonaws.com.cn"}},
+	"aws": {crc32: true, etagMD5: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyChecksum: true,
+		condCopyDest: true, condDelete: true, batchDelete: true, signEncoding: true, xID: true, hosts: []string{".amazonaws.com", ".amazonaws.com.cn"}},
 	"minio": {crc32: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
-		signEncoding: true, xID: true, region: "us-east-1"},
+		batchDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
 	"versitygw": {crc32: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
-		partCopyCRC32: true, signEncoding: true, xID: true, region: "us-east-1"},
+		partCopyChecksum: true, condDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
 	// Version 16, the oldest that was tried, overwrites in spite of If-None-Match at the completion.
 	"ceph": {etagMD5: true, pathStyle: true, encodeList: true, condPut: true, partCopy: true, xID: true, region: "us-east-1"},
 	"r2": {etagMD5: true, encodeList: true, condPut: true, partCopy: true, uniformParts: true, signEncoding: true, xID: true,

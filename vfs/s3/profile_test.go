@@ -60,16 +60,16 @@ func (f *fake) record(change func(*Options)) (*Store, *recorder) {
 // known of the service, and what goes over the wire has to follow from it.
 func TestProfiles(t *testing.T) {
 	type flags struct {
-		crc32, etagMD5, pathStyle, encodeList, condPut, condComplete, partCopy, partCopyCRC32, uniformParts, signEncoding, xID bool
-		endpoint, region                                                                                                       string // the host by which it is recognised
+		crc32, etagMD5, pathStyle, encodeList, condPut, condComplete, partCopy, partCopyChecksum, uniformParts, signEncoding, xID, condCopyDest, condDelete, batchDelete bool
+		endpoint, region                                                                                                                                                 string // the host by which it is recognised
 	}
 	want := map[string]flags{
-		"aws": {crc32: true, etagMD5: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyCRC32: true,
-			signEncoding: true, xID: true, endpoint: "https://s3.eu-west-3.amazonaws.com", region: "us-east-1"},
+		"aws": {crc32: true, etagMD5: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyChecksum: true,
+			signEncoding: true, xID: true, condCopyDest: true, condDelete: true, batchDelete: true, endpoint: "https://s3.eu-west-3.amazonaws.com", region: "us-east-1"},
 		"minio": {crc32: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
-			signEncoding: true, xID: true, region: "us-east-1"},
-		"versitygw": {crc32: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyCRC32: true,
-			signEncoding: true, xID: true, region: "us-east-1"},
+			batchDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
+		"versitygw": {crc32: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyChecksum: true,
+			condDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
 		"ceph": {etagMD5: true, pathStyle: true, encodeList: true, condPut: true, partCopy: true, xID: true, region: "us-east-1"},
 		"r2": {etagMD5: true, encodeList: true, condPut: true, partCopy: true, uniformParts: true, signEncoding: true, xID: true,
 			endpoint: "https://0123456789abcdef.r2.cloudflarestorage.com", region: "auto"},
@@ -118,19 +118,22 @@ func TestProfiles(t *testing.T) {
 			}
 			first, size := s.parts()
 			got := flags{
-				crc32:         puts.Header.Get("X-Amz-Checksum-Crc32") != "" && complete.Header.Get("X-Amz-Checksum-Crc32") != "",
-				pathStyle:     puts.URL.Host == "s3.test",
-				encodeList:    list.URL.Query().Get("encoding-type") == "url",
-				condPut:       puts.Header.Get("If-None-Match") == "*",
-				condComplete:  complete.Header.Get("If-None-Match") == "*",
-				uniformParts:  size(0) == first && size(100<<30) == first,
-				signEncoding:  strings.Contains(puts.Header.Get("Authorization"), "accept-encoding"),
-				xID:           puts.URL.Query().Has("x-id"),
-				region:        scope[1],
-				endpoint:      w.endpoint,
-				etagMD5:       s.profile.etagMD5,
-				partCopy:      s.profile.partCopy,
-				partCopyCRC32: s.profile.partCopyCRC32,
+				crc32:            puts.Header.Get("X-Amz-Checksum-Crc32") != "" && complete.Header.Get("X-Amz-Checksum-Crc32") != "",
+				pathStyle:        puts.URL.Host == "s3.test",
+				encodeList:       list.URL.Query().Get("encoding-type") == "url",
+				condPut:          puts.Header.Get("If-None-Match") == "*",
+				condComplete:     complete.Header.Get("If-None-Match") == "*",
+				uniformParts:     size(0) == first && size(100<<30) == first,
+				signEncoding:     strings.Contains(puts.Header.Get("Authorization"), "accept-encoding"),
+				xID:              puts.URL.Query().Has("x-id"),
+				region:           scope[1],
+				endpoint:         w.endpoint,
+				etagMD5:          s.profile.etagMD5,
+				partCopy:         s.profile.partCopy,
+				partCopyChecksum: s.profile.partCopyChecksum,
+				condCopyDest:     s.profile.condCopyDest,
+				condDelete:       s.profile.condDelete,
+				batchDelete:      s.profile.batchDelete,
 			}
 			if got != w {
 				t.Errorf("got  %+v\nwant %+v", got, w)
