@@ -26,9 +26,9 @@ var contentTypes = map[string]string{
 	".zst": "application/zstd",
 }
 
-// typeOf returns the media type of a file by the end of its name, empty if nobody knows it. It is the
+// contentType returns the media type of a file by the end of its name, empty if nobody knows it. It is the
 // same on every machine for the names in contentTypes.
-func typeOf(name string) string {
+func contentType(name string) string {
 	ext := path.Ext(name)
 	return cmp.Or(contentTypes[strings.ToLower(ext)], mime.TypeByExtension(ext))
 }

@@ -43,6 +43,9 @@ type profile struct {
 	condDelete bool
 	// batchDelete: many objects can be deleted with one request that has a CRC32 header.
 	batchDelete bool
+	// ifMatch: the server keeps the condition If-Match of PutObject and
+	// CompleteMultipartUpload. Without it the object is looked at just before.
+	ifMatch bool
 	// uniformParts: all parts but the last have to have the same size.
 	uniformParts bool
 	// signEncoding: the header Accept-Encoding may be signed. A front end that changes it on the way
@@ -57,11 +60,11 @@ type profile struct {
 }
 
 var profiles = map[string]profile{
-	"aws": {crc32: true, etagMD5: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyChecksum: true,
+	"aws": {crc32: true, ifMatch: true, etagMD5: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyChecksum: true,
 		condCopyDest: true, condDelete: true, batchDelete: true, signEncoding: true, xID: true, hosts: []string{".amazonaws.com", ".amazonaws.com.cn"}},
-	"minio": {crc32: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
+	"minio": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
 		batchDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
-	"versitygw": {crc32: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
+	"versitygw": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
 		partCopyChecksum: true, condDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
 	// Version 16, the oldest that was tried, overwrites in spite of If-None-Match at the completion.
 	"ceph": {etagMD5: true, pathStyle: true, encodeList: true, condPut: true, partCopy: true, xID: true, region: "us-east-1"},
