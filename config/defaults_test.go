@@ -29,7 +29,8 @@ const defaultsHead = `# The configuration of ftp-gateway: every key, with its de
 // example has a value for whatever Default leaves empty.
 func example() *Config {
 	c := Default()
-	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}}}}
+	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}},
+		Profile: "camera", Encoding: "iso-8859-1"}}
 	c.TLS.Certificates = []Certificate{{Cert: "server.pem", Key: "server.key"}}
 	c.Passive.Ports = Ports{30000, 30099}
 	c.Passive.Address = PassiveAddress{Host: "203.0.113.7"}
@@ -41,9 +42,14 @@ func example() *Config {
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json"}},
 		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
+	no := new(bool)
+	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
+		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2"}}
 	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Permissions: "elradfmwMT",
-		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}}}
-	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}}
+		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"},
+		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
+	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"},
+		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
 	c.Log.File = "ftp-gateway.log"
 	c.Metrics.Address = "127.0.0.1:9121"
 	return c
@@ -174,6 +180,11 @@ func (w *writer) value(key string, v, ex reflect.Value, indent int, off bool) {
 				}
 				continue
 			}
+			if e.Kind() == reflect.Struct {
+				w.line(off, indent+1, "%s:", k)
+				w.fields(reflect.Value{}, e, indent+2, off)
+				continue
+			}
 			w.line(off, indent+1, "%s: %q", k, e.String())
 		}
 	default:
@@ -206,6 +217,11 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		return strconv.Quote(string(x)), true
 	case bool, int:
 		return fmt.Sprint(x), true
+	case *bool:
+		if x == nil {
+			return "false", true
+		}
+		return fmt.Sprint(*x), true
 	case []string:
 		return "[" + strings.Join(x, ", ") + "]", true
 	}

@@ -177,6 +177,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if err != nil {
 		return nil, nil, refusal(cfg.Problem("encoding", err.Error(), ""))
 	}
+	profiles := newProfiles(cfg)
 	settle := cfg.Cut.Settle
 	if settle == 0 {
 		settle = -1 // the zero value of the server's field means its default
@@ -219,6 +220,8 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 			AcceptNoCloseNotify: cfg.Cut.CloseNotify == "accept",
 			AcceptControlLost:   cfg.Cut.ControlLost == "accept",
 		},
+		Profiles:   profiles.byName,
+		Encodings:  lookupEncoding,
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
 		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
@@ -228,13 +231,15 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 // listen binds all listeners, or none.
 func listen(cfg *config.Config) ([]protocol.Listener, error) {
 	var all []protocol.Listener
+	profiles := newProfiles(cfg)
 	for i, l := range cfg.Listeners {
 		nl, err := bind(cfg, fmt.Sprintf("listeners[%d].address", i), l.Address)
 		if err != nil {
 			closeAll(all)
 			return nil, err
 		}
-		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l))}
+		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l)),
+			Profile: profiles.byName(l.Profile), Encoding: lookupEncoding(l.Encoding)}
 		for _, r := range l.TLS.Require {
 			pl.RequireTLSControl = pl.RequireTLSControl || r == "control"
 			pl.RequireTLSData = pl.RequireTLSData || r == "data"

@@ -58,7 +58,8 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		chain = append(chain, &auth.Anonymous{Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts}})
+			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts,
+			Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}})
 	}
 	users := make([]auth.User, 0, len(cfg.Users))
 	for _, u := range cfg.Users {
@@ -71,7 +72,8 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, fmt.Errorf("user %q: %w", u.Name, err)
 		}
 		users = append(users, auth.User{Name: u.Name, Password: password, Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts}})
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
+			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}})
 	}
 	set, err := auth.NewUsers(users)
 	if err != nil {
