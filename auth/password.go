@@ -136,6 +136,9 @@ func LooksLikeHash(s string) bool {
 	return true
 }
 
+// IsZero reports whether there is no password, which none matches.
+func (p Password) IsZero() bool { return p.match == nil }
+
 // Plain reports whether the password is stored as plain text.
 func (p Password) Plain() bool { return p.plain }
 

@@ -18,6 +18,9 @@ import (
 type User struct {
 	Name     string
 	Password Password
+	// Certificate, unless zero, is the client certificate that a login needs: beside the password, or
+	// instead of one where there is none.
+	Certificate Certificate
 	// Account is what a login gives; its Name is set to the user's.
 	Account Account
 }
@@ -31,7 +34,7 @@ type User struct {
 // a flood of wrong passwords keeps the hashing busy.
 type Users struct {
 	byName map[string]*userEntry
-	all    []*userEntry // in the given order, for picking a stand-in
+	hashed []*userEntry // those with a password in the given order, for picking a stand-in
 	key    [32]byte
 }
 
@@ -62,7 +65,9 @@ func NewUsers(users []User) (*Users, error) {
 		v.Account.Name = v.Name
 		e := &userEntry{User: v}
 		u.byName[v.Name] = e
-		u.all = append(u.all, e)
+		if !v.Password.IsZero() {
+			u.hashed = append(u.hashed, e)
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -94,17 +99,25 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Authenticate implements [Authenticator]. For a name that does not exist it
+// Authenticate implements [Authenticator]. For a name that does not exist, or has no password, it
 // checks the password against that of one of the users and forgets the result,
-// always the same one for the same name, so that the time tells nothing.
+// always the same one for the same name, so that the time tells nothing. A certificate is looked at behind
+// the password, for the same reason.
 func (u *Users) Authenticate(ctx context.Context, r Request) (*Account, error) {
 	e := u.byName[r.User]
-	if e == nil {
-		if len(u.all) > 0 {
-			pick := binary.LittleEndian.Uint64(u.digest("name", r.User)) % uint64(len(u.all))
-			if _, err := u.all[pick].Password.Check(ctx, r.Password); err != nil {
+	fits := e != nil && (e.Certificate.IsZero() || e.Certificate.Matches(ClientCertificate(r.TLS)))
+	if e == nil || e.Password.IsZero() {
+		if fits && !e.Certificate.IsZero() {
+			return e.account(), nil // a client that sends some password all the same
+		}
+		if len(u.hashed) > 0 {
+			pick := binary.LittleEndian.Uint64(u.digest("name", r.User)) % uint64(len(u.hashed))
+			if _, err := u.hashed[pick].Password.Check(ctx, r.Password); err != nil {
 				return nil, fmt.Errorf("auth: check password: %w", err)
 			}
+		}
+		if e != nil {
+			return nil, ErrDenied
 		}
 		return nil, ErrUnknownUser
 	}
@@ -120,9 +133,17 @@ func (u *Users) Authenticate(ctx context.Context, r Request) (*Account, error) {
 		}
 		e.remember(sum)
 	}
+	if !fits {
+		return nil, fmt.Errorf("%w: right password without the right client certificate", ErrDenied)
+	}
+	return e.account(), nil
+}
+
+// account is a copy of what a login gives.
+func (e *userEntry) account() *Account {
 	a := e.Account
 	a.Mounts = maps.Clone(a.Mounts)
-	return &a, nil
+	return &a
 }
 
 func (u *Users) digest(what, s string) []byte {

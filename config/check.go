@@ -35,6 +35,7 @@ func (c *Config) Check() Report {
 	k.tls()
 	k.passive()
 	k.limits()
+	k.guard()
 	k.memory()
 	k.backends()
 	k.profiles()
@@ -265,7 +266,7 @@ func (k *checker) passive() {
 
 func (k *checker) limits() {
 	l := k.c.Limits
-	for name, d := range map[string]time.Duration{"idle": l.Idle, "stall": l.Stall, "connect": l.Connect, "command": l.Command, "commit": l.Commit} {
+	for name, d := range map[string]time.Duration{"idle": l.Idle, "stall": l.Stall, "connect": l.Connect, "command": l.Command, "commit": l.Commit, "login": l.Login} {
 		if d <= 0 {
 			k.errorf("limits."+name, "this time cannot be unlimited", "0 would end everything at once")
 		}
@@ -279,8 +280,32 @@ func (k *checker) limits() {
 	if k.c.Cut.Grace <= 0 {
 		k.errorf("cut.grace", "", "has to be more than 0")
 	}
+	if k.c.Hash.Concurrent < 1 {
+		k.errorf("hash.concurrent", "", "has to be at least 1")
+	}
 	if l.Connections > 0 && l.PerIP > l.Connections {
 		k.warnf("limits.per_ip", "", "%d is more than connections allows (%d)", l.PerIP, l.Connections)
+	}
+}
+
+func (k *checker) guard() {
+	g := k.c.Guard
+	if g.Failures > 0 && g.Failures < k.c.Limits.LoginAttempts {
+		k.warnf("guard.failures", "", "%d is less than the wrong passwords that end a session (limits.login_attempts: %d)", g.Failures, k.c.Limits.LoginAttempts)
+	}
+	if g.Failures > 0 && g.Ban <= 0 {
+		k.errorf("guard.ban", "failures: 0 is for no bans", "a ban has to last for a while")
+	}
+	if (g.Failures > 0 || g.UserFailures > 0) && g.Window <= 0 {
+		k.errorf("guard.window", "", "nothing would ever be counted")
+	}
+	if g.MaxDelay > 5*time.Minute {
+		k.errorf("guard.max_delay", "", "%v would keep sessions waiting for too long; 5m is the most", g.MaxDelay)
+	}
+	for i, n := range g.Allow {
+		if _, err := ParseNetwork(n); err != nil {
+			k.errorf(fmt.Sprintf("guard.allow[%d]", i), "for example 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7", "%v", err)
+		}
 	}
 }
 

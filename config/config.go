@@ -35,10 +35,14 @@ type Config struct {
 	Passive Passive `yaml:"passive"`
 	// How many, how long, how often.
 	Limits Limits `yaml:"limits"`
+	// What happens to who guesses passwords.
+	Guard Guard `yaml:"guard"`
 	// Memory that uploads into buckets may use.
 	Memory Memory `yaml:"memory"`
 	// Which signs of a broken upload count. A cut upload is never published in a bucket.
 	Cut Cut `yaml:"cut"`
+	// What HASH, XCRC and their kin may cost.
+	Hash Hash `yaml:"hash"`
 	// When TYPE A converts line ends: explicit (only if the client asked for TYPE A), always (also while
 	// it is only the protocol's default), never.
 	ASCII string `yaml:"ascii" enum:"explicit,always,never"`
@@ -140,10 +144,14 @@ type Passive struct {
 
 // Limits are about numbers and times.
 type Limits struct {
-	// Sessions at a time; 0 means no limit.
+	// Sessions at a time; 0 means no limit. Where it is reached, those that have not logged in make room for newcomers.
 	Connections int `yaml:"connections"`
-	// Sessions at a time from one client address; 0 means no limit.
+	// Sessions at a time from one client address (IPv6: one /64); 0 means no limit.
 	PerIP int `yaml:"per_ip"`
+	// Sessions at a time of one user, anonymous ones left out; 0 means no limit.
+	PerUser int `yaml:"per_user"`
+	// Ends a session that has not logged in so long after it began, whatever it sends.
+	Login time.Duration `yaml:"login"`
 	// Ends a session that sends no command and moves no data.
 	Idle time.Duration `yaml:"idle"`
 	// Ends a transfer in which no byte moves.
@@ -156,17 +164,37 @@ type Limits struct {
 	Commit time.Duration `yaml:"commit"`
 	// Wrong passwords that end a session.
 	LoginAttempts int `yaml:"login_attempts"`
-	// How long the answer to a wrong password waits; 0 means not at all.
+	// How long the answer to a first wrong password waits; it doubles with each further one (guard.max_delay). 0 means
+	// not at all.
 	LoginDelay time.Duration `yaml:"login_delay"`
 	// How many bytes one byte of an upload in MODE Z may become, once it has become 16 MiB; 0 means no
 	// limit. Text shrinks to a tenth, what deflate can do at most is about 1030.
 	Expansion int `yaml:"expansion"`
 }
 
+// Guard is about who guesses passwords.
+type Guard struct {
+	// Different wrong passwords from one address (IPv6: one /64) within the window that ban it; 0 means never. Where
+	// all clients come from one address, behind a load balancer without PROXY protocol, put it into allow.
+	Failures int `yaml:"failures"`
+	// Different wrong passwords for one user within the window, from all addresses together, after which its logins wait for
+	// max_delay, save from where it has logged in before. Nobody is locked out by that. 0 means never.
+	UserFailures int `yaml:"user_failures"`
+	// How long a wrong password counts.
+	Window time.Duration `yaml:"window"`
+	// How long a ban lasts. No connection is taken from a banned address.
+	Ban time.Duration `yaml:"ban"`
+	// The longest that the answer to a wrong password waits.
+	MaxDelay time.Duration `yaml:"max_delay"`
+	// Networks that are never banned, such as 10.0.0.0/8 or 192.0.2.7.
+	Allow []string `yaml:"allow"`
+}
+
 // Memory is about the memory of uploads.
 type Memory struct {
 	// All parts of all uploads into buckets together; uploads wait when it is used up, none fails. At least
-	// one part (max_part_size). Default: 40 % of GOMEMLIMIT where that is set, else 256MiB.
+	// one part (max_part_size). Up to half of it, while no upload needs it, holds what is fetched ahead for fast
+	// downloads. Default: 40 % of GOMEMLIMIT where that is set, else 256MiB.
 	UploadBudget Size `yaml:"upload_budget"`
 }
 
@@ -182,6 +210,15 @@ type Cut struct {
 	Settle time.Duration `yaml:"settle"`
 	// How long data is still read after the control connection was lost in the middle of it.
 	Grace time.Duration `yaml:"grace"`
+}
+
+// Hash is about the commands that tell the digest of a file: HASH, XCRC, XMD5, XSHA256 and so on.
+type Hash struct {
+	// The most bytes that one of them reads, where the back end does not know the digest without
+	// reading; 0 means no limit. A larger file is refused.
+	MaxRead Size `yaml:"max_read"`
+	// How many of them read at a time, all sessions together; the others wait.
+	Concurrent int `yaml:"concurrent"`
 }
 
 // Backend is one place for files. Exactly one of the pointers is set.
@@ -372,10 +409,12 @@ func Default() *Config {
 		TLS:       TLS{Min: "1.2", SessionReuse: "prefer"},
 		Passive:   Passive{Match: "address"},
 		Limits: Limits{
-			Connections: 512, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
+			Connections: 512, Login: 2 * time.Minute, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
 			Command: time.Minute, Commit: 5 * time.Minute, LoginAttempts: 3, LoginDelay: 3 * time.Second, Expansion: 200,
 		},
+		Guard:         Guard{Failures: 10, UserFailures: 30, Window: 10 * time.Minute, Ban: 15 * time.Minute, MaxDelay: 30 * time.Second},
 		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Settle: 5 * time.Millisecond, Grace: 10 * time.Second},
+		Hash:          Hash{MaxRead: 8 << 30, Concurrent: 4},
 		ASCII:         "explicit",
 		Encoding:      "utf-8",
 		Sendfile:      true,

@@ -34,6 +34,7 @@ func example() *Config {
 	c.TLS.Certificates = []Certificate{{Cert: "server.pem", Key: "server.key"}}
 	c.Passive.Ports = Ports{30000, 30099}
 	c.Passive.Address = PassiveAddress{Host: "203.0.113.7"}
+	c.Guard.Allow = []string{"10.0.0.0/8", "2001:db8::/32"}
 	c.Memory.UploadBudget = 256 << 20
 	c.Backends = map[string]Backend{
 		"cams": {S3: &S3{Bucket: "camera-pictures", Prefix: "site-1", Region: "eu-west-1", Endpoint: "https://s3.example.com",

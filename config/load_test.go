@@ -233,6 +233,14 @@ FILE:11: anonymous.profile: unknown profile "mainfram" (hint: did you mean "main
 FILE:11: anonymous.quit_message: holds a NUL character
 FILE:12: users[0].encoding: the encoding "utf-16le" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
 FILE:12: users[0].login_message: holds a NUL character`},
+		{"guard", head + "anonymous: {home: 'disk:/'}\nguard:\n  failures: 2\n  window: 0\n  ban: 0\n  max_delay: 6m\n  allow: [10.0.0.0/8, 192.0.2.7, '::1', 10.0.0.1/8, here, '::ffff:10.0.0.0/104']\nlimits: {login: 0}\n", `FILE:4: guard.failures: warning: 2 is less than the wrong passwords that end a session (limits.login_attempts: 3)
+FILE:5: guard.window: nothing would ever be counted
+FILE:6: guard.ban: a ban has to last for a while (hint: failures: 0 is for no bans)
+FILE:7: guard.max_delay: 6m0s would keep sessions waiting for too long; 5m is the most
+FILE:8: guard.allow[3]: 10.0.0.1/8 names an address inside of the network 10.0.0.0/8 (hint: for example 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7)
+FILE:8: guard.allow[4]: "here" is neither a network nor an address (hint: for example 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7)
+FILE:8: guard.allow[5]: "::ffff:10.0.0.0/104" is neither a network nor an address (hint: for example 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7)
+FILE:9: limits.login: 0 would end everything at once (hint: this time cannot be unlimited)`},
 		{"rest", head + "anonymous: {home: 'disk:/', permissions: ''}\nencoding: utf-16\nlimits: {idle: 0, login_attempts: 0, connections: 5, per_ip: 6}\n", `FILE:2: anonymous.permissions: warning: nothing is permitted
 FILE:3: encoding: the encoding "utf-16" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
 FILE:4: limits.idle: 0 would end everything at once (hint: this time cannot be unlimited)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -119,6 +120,22 @@ func (p Ports) String() string {
 		return "any"
 	}
 	return fmt.Sprintf("%d-%d", p.First, p.Last)
+}
+
+// ParseNetwork reads a network such as "10.0.0.0/8", or an address, which is a network of one.
+func ParseNetwork(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p.Addr().Is4In6() {
+		return netip.Prefix{}, fmt.Errorf("%q is neither a network nor an address", s)
+	}
+	if p != p.Masked() {
+		return netip.Prefix{}, fmt.Errorf("%s names an address inside of the network %v", s, p.Masked())
+	}
+	return p, nil
 }
 
 func parseDuration(s string) (time.Duration, error) {

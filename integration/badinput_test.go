@@ -87,7 +87,7 @@ func TestBadInput(t *testing.T) {
 // whether the process is still there.
 func TestGarbage(t *testing.T) {
 	w := newWorld(t, localKind)
-	g := newGateway(t, w, "limits: {login_delay: 0s}") // some of the noise is a wrong password
+	g := newGateway(t, w, "limits: {login_delay: 0s}", "guard: {failures: 0}") // some of the noise is a wrong password
 	rnd := rand.New(rand.NewChaCha8([32]byte{42}))
 	verbs := []string{"USER", "PASS", "STOR", "RETR", "LIST", "MLSD", "PORT", "EPRT", "REST", "SITE", "OPTS", "MKD", "CWD", "RNFR", "RNTO", "AUTH TLS", "PASV", "ABOR"}
 	for i := range 60 {

@@ -88,6 +88,7 @@ func conform(t *testing.T, back object.Store, raw store.Emptier, part int64, swe
 	}, vfstest.Caps{
 		FirstPart:    part,
 		ImplicitDirs: true,
+		RenameDir:    true,
 		MaxKey:       1023,
 		Refuses:      refusedNames,
 		PutRaw: func(t *testing.T, _ afero.Fs, key string, content []byte) error {

@@ -58,9 +58,9 @@ func New(version string) *Metrics {
 			Help: "Sessions that are open."}),
 		sessionsTotal: prometheus.NewCounter(counter("sessions_total", "Sessions that were opened.")),
 		refused: prometheus.NewCounterVec(counter("connections_refused_total",
-			"Control connections that were not served, by reason: limit, limit_ip, shutdown, other."), []string{"reason"}),
+			"Control connections that were not served, by reason: limit, limit_ip, banned, shutdown, other."), []string{"reason"}),
 		logins: prometheus.NewCounterVec(counter("logins_total",
-			"Logins by result: ok, denied, error (nobody could tell), limit, other."), []string{"result"}),
+			"Logins by result: ok, denied, error (nobody could tell), limit, banned, other."), []string{"result"}),
 		commands: prometheus.NewCounterVec(counter("commands_total",
 			"Commands by verb and code of the last reply."), []string{"verb", "code"}),
 		transfers: prometheus.NewCounterVec(counter("transfers_total",
@@ -84,10 +84,10 @@ func New(version string) *Metrics {
 		m.transferTime, m.panics, m.storeRequests, m.storeTime,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	// What is written in alerts has to exist before it happens first.
-	for _, r := range []string{"limit", "limit_ip", "shutdown"} {
+	for _, r := range []string{"limit", "limit_ip", "banned", "shutdown"} {
 		m.refused.WithLabelValues(r)
 	}
-	for _, r := range []string{"ok", "denied", "error", "limit"} {
+	for _, r := range []string{"ok", "denied", "error", "limit", "banned"} {
 		m.logins.WithLabelValues(r)
 	}
 	for _, d := range []string{"in", "out"} {
@@ -101,10 +101,12 @@ func (m *Metrics) Hooks() protocol.Hooks {
 	return protocol.Hooks{
 		Connect:    func(protocol.Client) { m.sessions.Inc(); m.sessionsTotal.Inc() },
 		Disconnect: func(protocol.Client, time.Duration) { m.sessions.Dec() },
-		Refused:    func(reason string) { m.refused.WithLabelValues(oneOf(reason, "limit", "limit_ip", "shutdown")).Inc() },
-		Login:      func(protocol.Client) { m.logins.WithLabelValues("ok").Inc() },
+		Refused: func(reason string) {
+			m.refused.WithLabelValues(oneOf(reason, "limit", "limit_ip", "banned", "shutdown")).Inc()
+		},
+		Login: func(protocol.Client) { m.logins.WithLabelValues("ok").Inc() },
 		LoginFailed: func(_ protocol.Client, reason string) {
-			m.logins.WithLabelValues(oneOf(reason, "denied", "error", "limit")).Inc()
+			m.logins.WithLabelValues(oneOf(reason, "denied", "error", "limit", "banned")).Inc()
 		},
 		Command: func(c protocol.Command) {
 			m.commands.WithLabelValues(c.Verb, code(c.Code)).Inc()
@@ -158,6 +160,16 @@ func (m *Metrics) UploadMemory(mem Memory) {
 	gauge("upload_memory_used_bytes", "Memory that holds data of uploads into buckets.", func() float64 { return float64(mem.InUse()) })
 	gauge("upload_memory_reserved_bytes", "Memory that is in use by or promised to uploads into buckets.", func() float64 { return float64(mem.Reserved()) })
 	gauge("uploads_waiting", "Uploads into buckets that wait for memory.", func() float64 { return float64(mem.Waiting()) })
+}
+
+// Guard registers what tells about bans: how many there have been, and how many
+// addresses are banned now. It must be called at most once.
+func (m *Metrics) Guard(bans func() uint64, active func() int) {
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: "bans_total",
+			Help: "Addresses that were banned for too many wrong passwords."}, func() float64 { return float64(bans()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "banned_addresses",
+			Help: "Addresses that are banned."}, func() float64 { return float64(active()) }))
 }
 
 // Registry returns the registry, for further collectors.

@@ -49,10 +49,14 @@ func TestHooks(t *testing.T) {
 	h.Panic(c, "x", nil)
 	n := 3
 	m.UploadMemory(Memory{Limit: func() int64 { return 100 }, InUse: func() int64 { return 10 }, Reserved: func() int64 { return 20 }, Waiting: func() int { return n }})
+	m.Guard(func() uint64 { return 5 }, func() int { return 2 })
 	lint(t, m)
 
 	got := scrape(t, m, new(Health))
 	for _, want := range []string{
+		`ftp_gateway_bans_total 5`,
+		`ftp_gateway_banned_addresses 2`,
+		`ftp_gateway_connections_refused_total{reason="banned"} 0`,
 		`ftp_gateway_sessions 1`,
 		`ftp_gateway_sessions_total 2`,
 		`ftp_gateway_connections_refused_total{reason="limit"} 1`,

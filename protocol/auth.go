@@ -20,13 +20,42 @@ func (s *session) cmdUSER(arg string) {
 		s.logout()
 	}
 	s.user, s.userSent = strings.TrimSpace(arg), true
+	if s.tls && s.certificate != nil && s.certificateLogin() {
+		return
+	}
 	s.reply(331, "Password required")
+}
+
+// certificateLogin ends a login for which the client's certificate is enough, with 232 (RFC 2228 section 5.1). It
+// reports false where a password is needed: every other user gets 331, whether there is one of that name or not.
+func (s *session) certificateLogin() bool {
+	req := auth.Request{User: s.user, Remote: s.remote, TLS: s.tlsState()}
+	if g := s.srv.Guard; g != nil && g.Banned(s.remote.Addr()) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
+	defer cancel()
+	a, err := auth.ByCertificate(ctx, s.srv.Auth, req)
+	if err != nil {
+		if !errors.Is(err, auth.ErrUnknownUser) && !errors.Is(err, auth.ErrDenied) {
+			s.log.Error("login: no answer about a certificate", "user", s.user, "err", err)
+		}
+		return false
+	}
+	s.userSent = false
+	s.enter(ctx, req, a, 232)
+	s.byCertificate = s.account != nil
+	return true
 }
 
 // cmdPASS ends a login. The authenticator and the tree may block: this is the
 // session's own goroutine and nobody else waits for it.
 func (s *session) cmdPASS(arg string) {
 	if s.account != nil {
+		if s.byCertificate { // a client that sends USER and PASS without looking
+			s.reply(202, "Logged in by certificate, no password needed")
+			return
+		}
 		s.reply(503, "Already logged in")
 		return
 	}
@@ -61,6 +90,11 @@ func (s *session) cmdPASS(arg string) {
 		s.loginUnavailable()
 		return
 	}
+	s.enter(ctx, req, a, 230)
+}
+
+// enter logs in who has been authenticated, and answers with the code.
+func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, code int) {
 	// Many attempts may have begun before the one that brought the ban; a right guess among them wins nothing.
 	if g := s.srv.Guard; g != nil && !g.Succeeded(req) {
 		s.banned()
@@ -104,7 +138,7 @@ func (s *session) cmdPASS(arg string) {
 	if text == "" {
 		text = "Login successful"
 	}
-	s.send(230, strings.Split(strings.TrimRight(text, "\n"), "\n"))
+	s.send(code, strings.Split(strings.TrimRight(text, "\n"), "\n"))
 }
 
 // loginFailed answers a wrong password, late, so that guessing is slow. A
@@ -174,7 +208,7 @@ func (s *session) loginReport(reason string) {
 func (s *session) logout() {
 	s.loggedOut()
 	s.log = s.srv.log.With("session", s.id, "remote", s.remote.String())
-	s.account, s.fs = nil, nil
+	s.account, s.fs, s.byCertificate = nil, nil, false
 	s.adopt()
 	s.user, s.userSent = "", false
 	s.loginBy = time.Now().Add(s.srv.loginTimeout())
@@ -195,6 +229,7 @@ func (s *session) resetState() {
 	s.cwd, s.renameFrom, s.rest, s.allo = "/", "", 0, -1
 	s.typeA, s.typeSent, s.epsvAll = true, false, false
 	s.modeZ, s.level = false, defaultLevel
+	s.files = fileState{}
 	s.facts, s.utf8, s.restMisplaced = defaultFacts, false, false
 	s.data.release()
 	s.data = noPromise{}

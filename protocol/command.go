@@ -82,6 +82,18 @@ func commandTable() map[string]*command {
 		"MDTM": {run: (*session).cmdMDTM, arg: argPath, perm: auth.PermList, help: "MDTM <sp> path: time of the last change"},
 		"MFMT": {run: (*session).cmdMFMT, arg: argText, perm: auth.PermTime, info: true, help: "MFMT <sp> YYYYMMDDhhmmss <sp> path: set the time of the last change"},
 
+		// Digests: draft-bryan-ftpext-hash, draft-bryan-ftp-range, draft-twine-ftpmd5; the X-forms are in no document.
+		"HASH":    {run: (*session).cmdHASH, arg: argText, help: "HASH <sp> path: digest of a file, see OPTS HASH"},
+		"RANG":    {run: (*session).cmdRANG, arg: argText, help: "RANG <sp> first <sp> last: the bytes that the next RETR or HASH is about"},
+		"MD5":     {run: (*session).cmdMD5, arg: argText, help: "MD5 <sp> path: MD5 digest of a file"},
+		"MMD5":    {run: (*session).cmdMMD5, arg: argText, help: "MMD5 <sp> path, path ...: MD5 digests of files"},
+		"XCRC":    {run: xHash("XCRC", "CRC32"), arg: argText, help: "XCRC <sp> path [start [end]]: CRC-32 of a file"},
+		"XMD5":    {run: xHash("XMD5", "MD5"), arg: argText, help: "XMD5 <sp> path [start [end]]: MD5 digest of a file"},
+		"XSHA":    {run: xHash("XSHA", "SHA-1"), arg: argText, help: "XSHA <sp> path [start [end]]: SHA-1 digest of a file"},
+		"XSHA1":   {run: xHash("XSHA1", "SHA-1"), arg: argText, help: "XSHA1 <sp> path [start [end]]: SHA-1 digest of a file"},
+		"XSHA256": {run: xHash("XSHA256", "SHA-256"), arg: argText, help: "XSHA256 <sp> path [start [end]]: SHA-256 digest of a file"},
+		"XSHA512": {run: xHash("XSHA512", "SHA-512"), arg: argText, help: "XSHA512 <sp> path [start [end]]: SHA-512 digest of a file"},
+
 		// Information, section 4.1.3, and RFC 2389.
 		"STAT": {run: (*session).cmdSTAT, arg: argAny, early: true, now: true, help: "STAT [<sp> path]: status, or a listing over the control connection"},
 		"HELP": {run: (*session).cmdHELP, arg: argAny, early: true, help: "HELP [<sp> command]"},
@@ -95,7 +107,9 @@ func commandTable() map[string]*command {
 		"AUTH": {run: (*session).cmdAUTH, arg: argText, early: true, help: "AUTH <sp> TLS: secure the control connection"},
 		"PBSZ": {run: (*session).cmdPBSZ, arg: argText, early: true, help: "PBSZ <sp> 0: protection buffer size"},
 		"PROT": {run: (*session).cmdPROT, arg: argText, early: true, help: "PROT <sp> C|P: protection of data connections"},
-		"ADAT": {arg: argAny, early: true}, "CCC": {arg: argAny, early: true}, "MIC": {arg: argAny, early: true},
+		"CCC":  {run: (*session).cmdCCC, arg: argNone, help: "CCC: control connection back to clear text"},
+		// Of mechanisms that wrap each command by itself.
+		"ADAT": {arg: argAny, early: true}, "MIC": {arg: argAny, early: true},
 		"CONF": {arg: argAny, early: true}, "ENC": {arg: argAny, early: true},
 	}
 	for _, x := range []string{"CWD", "CUP", "PWD", "MKD", "RMD"} { // RFC 775

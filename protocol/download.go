@@ -16,8 +16,11 @@ import (
 // cmdRETR sends a file, from REST's offset on. A bucket answers OpenFrom and
 // Stat with the one request whose body is then sent.
 func (s *session) cmdRETR(p string) {
-	offset := s.rest
+	offset, rang := s.rest, s.takeRange()
 	s.rest = 0
+	if rang != nil {
+		offset = rang.from
+	}
 	if !s.ready() || !s.restartable(offset) {
 		return
 	}
@@ -35,10 +38,14 @@ func (s *session) cmdRETR(p string) {
 			return err
 		case fi.IsDir():
 			return &fs.PathError{Op: "open", Path: p, Err: vfs.ErrIsDir}
-		case offset > fi.Size():
+		case offset > fi.Size(), rang != nil && offset > 0 && offset == fi.Size():
 			return &fs.PathError{Op: "open", Path: p, Err: vfs.ErrBadOffset}
 		}
-		t.size = fi.Size() - offset
+		t.size = max(0, fi.Size()-offset)
+		if rang != nil {
+			t.size = min(t.size, rang.to-rang.from)
+			f = &section{File: f, left: t.size}
+		}
 		return nil
 	})
 	if err != nil {

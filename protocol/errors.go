@@ -50,6 +50,10 @@ func replyFor(err error, p phase) replyTo {
 		denied, other = 451, 451
 	}
 	switch {
+	case errors.Is(err, errNotResumed):
+		return replyTo{522, "Data connection has to resume the TLS session of the control connection"}
+	case errors.Is(err, errOtherClient):
+		return replyTo{522, "Data connection needs the client certificate of the control connection"}
 	case errors.Is(err, errNoData):
 		return replyTo{425, "Cannot open data connection"}
 	case errors.Is(err, errAborted):
@@ -84,6 +88,8 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{552, "Storage allocation exceeded"}
 	case errors.Is(err, vfs.ErrFull):
 		return replyTo{452, "Insufficient storage space"}
+	case errors.Is(err, vfs.ErrBusy) && p == moving:
+		return replyTo{451, "File was changed by another while it was sent"}
 	case errors.Is(err, vfs.ErrBusy):
 		return replyTo{450, "File is busy or was changed by another"}
 	case errors.Is(err, vfs.ErrArchived):

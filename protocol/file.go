@@ -50,7 +50,7 @@ func (s *session) cmdPWD(string) { s.reply(257, quote(s.cwd)+" is the current di
 func (s *session) cmdMKD(p string) {
 	fsys, done := s.bound()
 	defer done()
-	err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Mkdir(p, 0o777) })
+	err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Mkdir(p, 0o777&^s.files.umask) })
 	if s.profile.ExistingDir && errors.Is(err, fs.ErrExist) {
 		if _, derr := vfs.StatDir(fsys, p); derr == nil {
 			s.reply(257, quote(p)+" exists")

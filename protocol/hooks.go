@@ -13,10 +13,10 @@ import (
 type Hooks struct {
 	Connect     func(Client)                            // the greeting is about to be sent
 	Disconnect  func(Client, time.Duration)             // a session that was told to Connect has ended; how long it lasted
-	Refused     func(reason string)                     // a connection was not served: "limit", "limit_ip", "shutdown"
+	Refused     func(reason string)                     // a connection was not served: "limit", "limit_ip", "banned", "shutdown"
 	Login       func(Client)                            // 230
 	Logout      func(Client)                            // who was logged in is so no more: the session ends, REIN, another USER
-	LoginFailed func(c Client, reason string)           // 530 to PASS: "denied", "error", "limit"
+	LoginFailed func(c Client, reason string)           // 530 or 421 to PASS: "denied", "error", "limit", "banned"
 	Command     func(Command)                           // a command has had its last reply
 	Transfer    func(Client, Transfer)                  // a transfer has ended, one way or the other
 	Changed     func(Client, Change)                    // a command has changed the tree

@@ -61,7 +61,7 @@ func (s *session) cmdREST(arg string) {
 		s.reply(501, "No restart in ASCII mode, send TYPE I")
 		return
 	}
-	s.rest = n
+	s.rest, s.files.rang = n, nil
 	s.replyf(350, "Restarting at %d, send STOR or RETR", n)
 }
 
@@ -96,20 +96,23 @@ func (s *session) cmdSYST(string) { s.reply(215, "UNIX Type: L8") }
 // cmdFEAT lists what goes beyond RFC 959, RFC 2389 section 3.
 func (s *session) cmdFEAT(string) {
 	lines := []string{"Features:"}
-	if s.srv.baseTLS != nil && s.lis.TLS == TLSExplicit {
+	if s.lis.baseTLS != nil && s.lis.TLS == TLSExplicit {
 		lines = append(lines, "AUTH TLS")
+	}
+	if s.tls && s.srv.AllowCCC {
+		lines = append(lines, "CCC")
 	}
 	if !s.profile.NoExtended {
 		lines = append(lines, "EPRT", "EPSV")
 	}
-	lines = append(lines, "MDTM", "MFMT", s.facts.featMLST())
+	lines = append(lines, s.featHASH(), "MD5", "MDTM", "MFMT", s.facts.featMLST())
 	if !s.srv.NoDeflate {
 		lines = append(lines, "MODE Z")
 	}
-	if s.srv.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
+	if s.lis.baseTLS != nil && s.lis.TLS != TLSNone && s.lis.TLS != "" {
 		lines = append(lines, "PBSZ", "PROT")
 	}
-	lines = append(lines, "REST STREAM", "SIZE", "TVFS")
+	lines = append(lines, "RANG STREAM", "REST STREAM", "SIZE", "TVFS")
 	if s.wire() == nil {
 		lines = append(lines, "UTF8")
 	}
@@ -123,6 +126,8 @@ func (s *session) cmdOPTS(arg string) {
 	case "MLST":
 		s.facts = selectFacts(rest)
 		s.reply(200, "MLST OPTS "+s.facts.String())
+	case "HASH":
+		s.optsHASH(rest)
 	case "MODE":
 		s.optsMODE(rest)
 	case "UTF8":

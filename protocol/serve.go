@@ -2,9 +2,9 @@ package protocol
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"strings"
@@ -19,8 +19,8 @@ type serverState struct {
 	start   time.Time // of the server
 	log     *slog.Logger
 	closing chan struct{} // closed by Shutdown
-	baseTLS *tls.Config   // nil without TLS
 	ports   *passivePool
+	hashes  chan struct{} // one in it for each command that reads a file for its digest
 
 	compressing atomic.Int32 // MODE Z downloads that have a compressor
 
@@ -50,7 +50,7 @@ func (s *Server) init() {
 		s.perIP = make(map[netip.Prefix]int)
 		s.perUser = make(map[string]int)
 		s.idle = sync.NewCond(&s.mu)
-		s.baseTLS = s.makeBaseTLS()
+		s.hashes = make(chan struct{}, or(s.MaxHashes, 4))
 		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
 	})
 }
@@ -60,8 +60,9 @@ func (s *Server) init() {
 func (s *Server) Serve(l Listener) error {
 	s.init()
 	defer l.Close()
-	if l.TLS != "" && l.TLS != TLSNone && s.baseTLS == nil {
-		return errors.New("protocol: a listener asks for TLS and Server.TLSConfig is nil")
+	l.baseTLS = s.makeBaseTLS(&l)
+	if l.TLS != "" && l.TLS != TLSNone && l.baseTLS == nil {
+		return errors.New("protocol: a listener asks for TLS and there is no TLSConfig")
 	}
 	if !s.track(l.Listener) {
 		return ErrServerClosed
@@ -198,11 +199,12 @@ func (s *Server) bannerLines() []string {
 	return strings.Split(strings.ReplaceAll(strings.TrimRight(s.Banner, "\r\n"), "\r\n", "\n"), "\n")
 }
 
-func or(d, def time.Duration) time.Duration {
-	if d == 0 {
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
 		return def
 	}
-	return d
+	return v
 }
 
 func (s *Server) idleTimeout() time.Duration    { return or(s.IdleTimeout, 5*time.Minute) }
@@ -224,6 +226,13 @@ func (s *Server) maxExpansion() int64 {
 }
 
 func (s *Server) cutSettle() time.Duration { return or(s.CutSettle, 5*time.Millisecond) }
+
+func (s *Server) maxHash() int64 {
+	if s.MaxHash < 0 {
+		return math.MaxInt64
+	}
+	return or(s.MaxHash, 8<<30)
+}
 
 func (s *Server) loginAttempts() int {
 	if s.LoginAttempts == 0 {

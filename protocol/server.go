@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -71,10 +72,17 @@ type Listener struct {
 	// RequireTLSControl refuses USER, and RequireTLSData every transfer, in clear text.
 	RequireTLSControl bool
 	RequireTLSData    bool
+	// TLSConfig has its certificates, versions and ciphers; nil means Server.TLSConfig. It is cloned.
+	TLSConfig *tls.Config
+	// ClientCAs, if not nil, is asked for each connection whom to trust for client certificates, so
+	// that the answer can change. Whether they are wanted is TLSConfig.ClientAuth.
+	ClientCAs func() *x509.CertPool
 	// Profile is that of its sessions; nil means Server.Profile.
 	Profile *Profile
 	// Encoding of names, instead of the profile's; nil says nothing about it.
 	Encoding encoding.Encoding
+
+	baseTLS *tls.Config // nil without TLS
 }
 
 // Server is an FTP server. Auth and OpenFS must be set; a zero value elsewhere
@@ -97,6 +105,9 @@ type Server struct {
 	TLSConfig *tls.Config
 	// SessionReuse is about data connections; default ReusePrefer.
 	SessionReuse SessionReuse
+	// AllowCCC lets clients go back to clear text on the control connection (CCC), which then can be read and
+	// changed by anybody on the way. Each listener's requirements still hold for USER.
+	AllowCCC bool
 
 	// MaxSessions is the most sessions at a time; 0 means no limit. Where it is reached, sessions that have not
 	// logged in make room for newcomers, so that strangers cannot use it up.
@@ -143,6 +154,11 @@ type Server struct {
 	// CutGrace is how long data is still read after the control connection was
 	// lost in the middle of an upload; default 10 s.
 	CutGrace time.Duration
+
+	// MaxHash is the most bytes that HASH, XCRC and their kin read of a file whose digest the tree does not
+	// know; default 8 GiB, negative for no limit. MaxHashes is how many of these commands read at a time, default 4: the others wait.
+	MaxHash   int64
+	MaxHashes int
 
 	// Profile is that of sessions whose listener and account have none of their own.
 	Profile Profile

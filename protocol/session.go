@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -58,9 +59,11 @@ type session struct {
 	loginBy  time.Time // who has not logged in by then is ended
 	user     string    // the last USER
 	userSent bool      // USER was the last login command
-	failures int
-	account  *auth.Account
-	fs       afero.Fs
+	// byCertificate says that the login took no password.
+	byCertificate bool
+	failures      int
+	account       *auth.Account
+	fs            afero.Fs
 
 	// state of the conversation
 	cwd        string
@@ -76,11 +79,14 @@ type session struct {
 	epsvAll       bool
 	facts         factSet
 	transfer      *transfer // running, or nil
+	files         fileState
 
 	// TLS
 	tls     bool
 	pbsz    bool
 	private bool // PROT P
+	// certificate is the client's, verified, of the control connection while it was last under TLS; nil for none.
+	certificate *x509.Certificate
 
 	data promise // where the next data connection comes from
 }
@@ -166,7 +172,7 @@ func (s *session) next(l line) {
 // patience is how long the session waits for the next line. Who has not logged in has only so long for all
 // lines together: one who sends a byte now and then, or NOOP, gains nothing by it.
 func (s *session) patience() time.Duration {
-	d := s.srv.idleTimeout()
+	d := s.idleTimeout()
 	if s.account == nil {
 		d = min(d, time.Until(s.loginBy))
 	}
@@ -178,7 +184,7 @@ func (s *session) idle() {
 	if s.account == nil && !time.Now().Before(s.loginBy) {
 		s.reply(421, "Login took too long, closing")
 	} else {
-		s.replyf(421, "Idle for %v, closing", s.srv.idleTimeout())
+		s.replyf(421, "Idle for %v, closing", s.idleTimeout())
 	}
 	s.ended = true
 }

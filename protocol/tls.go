@@ -10,15 +10,21 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
 )
 
-// makeBaseTLS prepares the configuration that every connection's own one is cloned from.
+// makeBaseTLS prepares the configuration that the one of every connection of a listener is cloned from.
 // Its ticket keys are the ones in use: see sessionTLS.
-func (s *Server) makeBaseTLS() *tls.Config {
-	if s.TLSConfig == nil {
+func (s *Server) makeBaseTLS(l *Listener) *tls.Config {
+	from := l.TLSConfig
+	if from == nil {
+		from = s.TLSConfig
+	}
+	if from == nil {
 		return nil
 	}
-	c := s.TLSConfig.Clone()
+	c := from.Clone()
 	c.SessionTicketsDisabled = s.SessionReuse == ReuseOff
 	return c
 }
@@ -27,9 +33,21 @@ func (s *Server) makeBaseTLS() *tls.Config {
 // over it carry the session's id, and only tickets of this session are taken: a data
 // connection that resumes has proved that it comes from the client of this
 // very control connection. The base configuration encrypts the tickets, so that its keys and their rotation are shared.
-func (s *session) sessionTLS() *tls.Config {
-	base := s.srv.baseTLS
+// What the client offers is put into o.
+func (s *session) sessionTLS(o *offer) *tls.Config {
+	base := s.lis.baseTLS
 	c := base.Clone()
+	if f := s.lis.ClientCAs; f != nil {
+		c.ClientCAs = f()
+	}
+	next := base.GetConfigForClient
+	c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		o.record(h)
+		if next != nil {
+			return next(h)
+		}
+		return nil, nil
+	}
 	id := binary.BigEndian.AppendUint64([]byte("ftp-gateway session "), s.id)
 	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 		ss.Extra = append(ss.Extra, id)
@@ -57,8 +75,8 @@ const extPreSharedKey = 41
 // client that only writes and then closes would never read it, and its kernel
 // would answer the unread bytes with a reset that takes the end of the file with it. Resuming
 // is still possible: the ticket of the control connection, or of a download, serves.
-func (s *session) dataTLS(upload bool) *tls.Config {
-	outer := s.sessionTLS()
+func (s *session) dataTLS(upload bool, o *offer) *tls.Config {
+	outer := s.sessionTLS(o)
 	if !upload || outer.SessionTicketsDisabled {
 		return outer
 	}
@@ -69,6 +87,7 @@ func (s *session) dataTLS(upload bool) *tls.Config {
 		return unwrap(ticket, cs)
 	}
 	outer.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		o.record(h)
 		if slices.Contains(h.SupportedVersions, tls.VersionTLS13) && (inner.MaxVersion == 0 || inner.MaxVersion >= tls.VersionTLS13) &&
 			!slices.Contains(h.Extensions, extPreSharedKey) {
 			inner.SessionTicketsDisabled = true
@@ -80,7 +99,12 @@ func (s *session) dataTLS(upload bool) *tls.Config {
 
 // startTLS puts TLS over the control connection. No line is being read now.
 func (s *session) startTLS() bool {
-	c := tls.Server(s.raw, s.sessionTLS())
+	var o offer
+	under := s.raw
+	if s.srv.AllowCCC {
+		under = &recordConn{Conn: s.raw}
+	}
+	c := tls.Server(under, s.sessionTLS(&o))
 	limit := s.srv.connectTimeout()
 	if s.account == nil {
 		limit = min(limit, time.Until(s.loginBy))
@@ -92,15 +116,16 @@ func (s *session) startTLS() bool {
 		return false
 	}
 	if err := c.HandshakeContext(ctx); err != nil {
-		s.log.Warn("TLS handshake failed", "err", err)
+		s.log.Warn("TLS handshake failed", "err", o.handshakeError(err, s.lis.baseTLS))
 		return false
 	}
 	s.conn, s.tls = c, true
+	st := c.ConnectionState()
+	s.certificate = auth.ClientCertificate(&st)
 	if s.lines != nil {
 		s.lines.conn = c
 	}
 	if s.debugOn {
-		st := c.ConnectionState()
 		s.log.Debug("TLS on the control connection", "version", tls.VersionName(st.Version), "cipher", tls.CipherSuiteName(st.CipherSuite), "sni", st.ServerName)
 	}
 	return true
@@ -117,21 +142,19 @@ func (s *session) tlsState() *tls.ConnectionState {
 // cmdAUTH begins TLS, RFC 4217 section 4.
 func (s *session) cmdAUTH(arg string) {
 	mech := strings.ToUpper(strings.TrimSpace(arg))
-	switch mech {
-	case "TLS", "TLS-C", "SSL", "TLS-P":
-	default:
-		s.reply(504, "Unknown security mechanism, TLS is known")
+	switch {
+	case s.tls:
+		// RFC 2228 would let a client negotiate anew. TLS in TLS is what nobody wants; 534 is
+		// the code that its section 5 has for AUTH and for a server that is unwilling.
+		s.reply(534, "TLS is already in use")
 		return
-	}
-	if s.srv.baseTLS == nil || s.lis.TLS != TLSExplicit {
+	case s.lis.baseTLS == nil || s.lis.TLS != TLSExplicit:
 		s.reply(502, "TLS is not available here")
 		return
-	}
-	if s.tls {
-		s.reply(503, "TLS is already in use")
+	case !slices.Contains([]string{"TLS", "TLS-C", "SSL", "TLS-P"}, mech):
+		s.reply(504, "Unknown security mechanism, TLS is known")
 		return
-	}
-	if s.sentAhead() {
+	case s.sentAhead():
 		// Whatever was sent behind AUTH in clear text may come from somebody in the
 		// middle and must not be taken for the client's word under TLS.
 		s.log.Warn("plaintext behind AUTH, session ended")
@@ -198,17 +221,27 @@ func (s *session) cmdPROT(arg string) {
 	}
 }
 
-var errNotResumed = errors.New("TLS session of the control connection was not resumed")
+var (
+	errNotResumed  = errors.New("TLS session of the control connection was not resumed")
+	errOtherClient = errors.New("without the client certificate of the control connection")
+)
 
 // secure puts TLS over a data connection, the server being TLS's server also in
 // active mode (RFC 4217 section 7).
 func (s *session) secure(ctx context.Context, raw *rawData, upload bool) (*tlsData, error) {
-	d := &tlsData{Conn: tls.Server(raw, s.dataTLS(upload)), raw: raw, sloppy: s.profile.AcceptNoCloseNotify}
+	var o offer
+	d := &tlsData{Conn: tls.Server(raw, s.dataTLS(upload, &o)), raw: raw, sloppy: s.profile.AcceptNoCloseNotify}
 	if err := d.HandshakeContext(ctx); err != nil {
-		return nil, err
+		return nil, o.handshakeError(err, s.lis.baseTLS)
 	}
-	if s.srv.SessionReuse == ReuseRequire && !d.ConnectionState().DidResume {
+	st := d.ConnectionState()
+	if s.srv.SessionReuse == ReuseRequire && !st.DidResume {
 		return nil, errNotResumed
+	}
+	// Who has shown a certificate on the control connection shows the same one here, itself or by
+	// resuming the session in which it was shown.
+	if s.certificate != nil && !s.certificate.Equal(auth.ClientCertificate(&st)) {
+		return nil, errOtherClient
 	}
 	return d, nil
 }

@@ -73,8 +73,8 @@ func TestSessionReuseOfAnotherSession(t *testing.T) {
 		tc.Handshake()
 		tc.Write([]byte("x"))
 		tc.Close()
-		if code, _, err := c.reply(); code != 425 || err != nil {
-			t.Errorf("ticket %s: reply %d, %v, want 425", name, code, err)
+		if code, _, err := c.reply(); code != 522 || err != nil {
+			t.Errorf("ticket %s: reply %d, %v, want 522", name, code, err)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func TestSecurityCommands(t *testing.T) {
 	c.cmd(503, "PBSZ 0")
 	c.cmd(503, "PROT P")
 	c.secure(nil)
-	c.cmd(503, "AUTH TLS")
+	c.cmd(534, "AUTH TLS")
 	c.cmd(501, "PBSZ x")
 	c.cmd(536, "PROT S")
 	c.cmd(504, "PROT X")

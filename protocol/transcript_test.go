@@ -53,6 +53,8 @@ import (
 //	MAKE p text  makes the file p
 //	DIR p        the directory p exists
 //	NONE p       p does not exist
+//
+// In p a space is \x20.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -330,7 +332,7 @@ func (tr *transcript) step(l string) {
 func (tr *transcript) file(op, arg string) {
 	tr.t.Helper()
 	name, text, _ := strings.Cut(arg, " ")
-	p := filepath.Join(tr.root, filepath.FromSlash(name))
+	p := filepath.Join(tr.root, filepath.FromSlash(tr.unquote(name)))
 	switch op {
 	case "FILE":
 		got, err := os.ReadFile(p)
@@ -384,6 +386,8 @@ func (tr *transcript) option(arg string) {
 		tr.srv.PassivePorts = PortRange{uint16(n), uint16(n)}
 	case "taken":
 		tr.taken = n
+	case "maxhash":
+		tr.srv.MaxHash = int64(n)
 	case "settle":
 		tr.srv.CutSettle = d
 	case "atomic":

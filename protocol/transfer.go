@@ -41,6 +41,7 @@ type transfer struct {
 	committing bool             // nothing calls it off any more
 	aborts     int              // so many ABOR wait for their reply
 	line       commandLine
+	work       *work // what it does if it is no transfer: see work.go
 }
 
 // body is what a transfer moves.
@@ -61,6 +62,7 @@ type outcome struct {
 	stored vfs.Stored
 	panic  any
 	stack  []byte
+	answer answer // of work
 }
 
 // bufferPool lends the buffers of transfers that cannot go through the kernel.
@@ -307,6 +309,10 @@ func (s *session) transferDone(o outcome) {
 	t := s.transfer
 	s.transfer = nil
 	t.cancel(errSessionEnded) // releases the context
+	if t.work != nil {
+		s.workDone(t, o)
+		return
+	}
 	s.rest = 0
 
 	if o.err == nil {

@@ -51,7 +51,7 @@ func (s *session) store(verb, p string, offset int64) {
 				f, err = vfs.OpenAt(fsys, p, offset)
 				return err
 			}
-			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666&^s.files.umask)
 			return err
 		})
 		return f, err
@@ -78,7 +78,7 @@ func (s *session) cmdSTOU(arg string) {
 	}
 	s.receive("STOU", p, s.announced(), "FILE: "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
 		err = s.withParents(fsys, path.Dir(p), func() (err error) {
-			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666&^s.files.umask)
 			return err
 		})
 		return f, err
@@ -94,6 +94,10 @@ func (s *session) announced() int64 {
 
 // receive begins an upload into the file that open opens. What can be refused is refused before the 150.
 func (s *session) receive(verb, p string, announced int64, text string, open func(afero.Fs) (afero.File, error)) {
+	if s.takeRange() != nil {
+		s.reply(504, "RANG is for RETR and HASH")
+		return
+	}
 	t, fsys := s.newTransfer(verb, p, true)
 	t.size, t.exact = announced, announced >= 0 && s.profile.StrictALLO && !s.typeA
 	var f afero.File

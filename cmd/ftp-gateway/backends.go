@@ -126,15 +126,12 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 	return b, nil
 }
 
-// bucketTree gives each login the tree of a prefix, with a memory of its own.
-func bucketTree(name string, cfg *config.Config, store object.Store, prefix string, strict bool) func(context.Context, string) (afero.Fs, error) {
+// bucketTree gives each login the tree of a directory below the prefix of o, with a memory of its own.
+func bucketTree(store object.Store, o object.Options) func(context.Context, string) (afero.Fs, error) {
 	return func(_ context.Context, dir string) (afero.Fs, error) {
-		return object.New(store, object.Options{
-			Name:          name,
-			Prefix:        strings.Trim(path.Join(prefix, dir), "/"),
-			StrictClash:   strict,
-			CommitTimeout: cfg.Limits.Commit,
-		})
+		own := o
+		own.Prefix = strings.Trim(path.Join(o.Prefix, dir), "/")
+		return object.New(store, own)
 	}
 }
 
@@ -161,8 +158,10 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 		return nil, err
 	}
 	b := &backend{
-		what:  "s3 bucket " + c.Bucket,
-		tree:  bucketTree(name, cfg, store, c.Prefix, c.StrictNames),
+		what: "s3 bucket " + c.Bucket,
+		tree: bucketTree(store, object.Options{
+			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
+		}),
 		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
 	}
 	if c.AbandonAfter > 0 {
@@ -184,8 +183,10 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 		return nil, err
 	}
 	return &backend{
-		what:  "gcs bucket " + c.Bucket,
-		tree:  bucketTree(name, cfg, store, c.Prefix, c.StrictNames),
+		what: "gcs bucket " + c.Bucket,
+		tree: bucketTree(store, object.Options{
+			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
+		}),
 		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
 	}, nil
 }

@@ -182,16 +182,17 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if settle == 0 {
 		settle = -1 // the zero value of the server's field means its default
 	}
-	delay := cfg.Limits.LoginDelay
-	if delay == 0 {
-		delay = -1
-	}
 	expansion := cfg.Limits.Expansion
 	if expansion == 0 {
 		expansion = -1
 	}
+	guard, err := newGuard(cfg, m, log)
+	if err != nil {
+		return nil, nil, err
+	}
 	return &protocol.Server{
 		Auth:                   logins,
+		Guard:                  guard,
 		OpenFS:                 stores.openFS,
 		Log:                    log,
 		Hooks:                  m.Hooks(),
@@ -200,8 +201,9 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		SessionReuse:           protocol.SessionReuse(cfg.TLS.SessionReuse),
 		MaxSessions:            cfg.Limits.Connections,
 		MaxPerIP:               cfg.Limits.PerIP,
+		MaxPerUser:             cfg.Limits.PerUser,
+		LoginTimeout:           cfg.Limits.Login,
 		LoginAttempts:          cfg.Limits.LoginAttempts,
-		LoginDelay:             delay,
 		IdleTimeout:            cfg.Limits.Idle,
 		StallTimeout:           cfg.Limits.Stall,
 		ConnectTimeout:         cfg.Limits.Connect,
@@ -222,10 +224,20 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		},
 		Profiles:   profiles.byName,
 		Encodings:  lookupEncoding,
+		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
+		MaxHashes:  cfg.Hash.Concurrent,
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
 		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
 	}, certs, nil
+}
+
+// unlimited turns the document's 0 into the -1 of protocol.Server, where 0 is the default.
+func unlimited(n int64) int64 {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // listen binds all listeners, or none.
@@ -293,9 +305,9 @@ func announce(cfg *config.Config, listeners []protocol.Listener, probes net.List
 		log.Info("back end", "name", name, "what", stores[name].what)
 	}
 	l := cfg.Limits
-	log.Debug("limits", "connections", l.Connections, "per_ip", l.PerIP, "login_attempts", l.LoginAttempts, "login_delay", l.LoginDelay,
+	log.Debug("limits", "connections", l.Connections, "per_ip", l.PerIP, "per_user", l.PerUser, "login_attempts", l.LoginAttempts, "login_delay", l.LoginDelay,
 		"upload_budget", config.Size(cfg.Budget()).String())
-	log.Debug("time-outs", "idle", l.Idle, "stall", l.Stall, "connect", l.Connect, "command", l.Command, "commit", l.Commit, "shutdown_grace", cfg.ShutdownGrace)
+	log.Debug("time-outs", "login", l.Login, "idle", l.Idle, "stall", l.Stall, "connect", l.Connect, "command", l.Command, "commit", l.Commit, "shutdown_grace", cfg.ShutdownGrace)
 	log.Debug("settings", "banner", cfg.Banner, "sendfile", !srv.NoSendfile, "encoding", cfg.Encoding, "ascii", cfg.ASCII, "local_time", cfg.LocalTime,
 		"passive_match", cfg.Passive.Match, "close_notify", cfg.Cut.CloseNotify, "control_lost", cfg.Cut.ControlLost)
 }

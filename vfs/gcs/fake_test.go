@@ -392,7 +392,13 @@ func (f *fake) media(w http.ResponseWriter, r *http.Request, o *stored) {
 	}
 	data, code := o.data, http.StatusOK
 	if from, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
-		n, err := strconv.Atoi(strings.TrimSuffix(from, "-"))
+		first, last, _ := strings.Cut(from, "-")
+		n, err := strconv.Atoi(first)
+		end := len(data)
+		if last != "" && err == nil {
+			end, err = strconv.Atoi(last)
+			end = min(end+1, len(data))
+		}
 		if err != nil {
 			f.t.Errorf("Range %q", r.Header.Get("Range"))
 		}
@@ -400,8 +406,8 @@ func (f *fake) media(w http.ResponseWriter, r *http.Request, o *stored) {
 			fail(w, 416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
 			return
 		}
-		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", n, len(data)-1, len(data)))
-		data, code = data[n:], http.StatusPartialContent
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", n, end-1, len(data)))
+		data, code = data[n:end], http.StatusPartialContent
 	}
 	h.Set("Content-Length", strconv.Itoa(len(data)))
 	w.WriteHeader(code)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strconv"
@@ -44,14 +46,28 @@ func attrs(a *storage.ObjectAttrs) object.Attrs {
 		Size:    a.Size,
 		ModTime: t,
 		ETag:    strconv.FormatInt(a.Generation, 10),
+		Class:   a.StorageClass,
+		Sys:     checksum(a.CRC32C),
 	}
 }
+
+// checksum is the CRC32C of an object, its Attrs.Sys.
+type checksum uint32
 
 // List implements [object.Store] (objects.list with the delimiter "/"). One call is one request, but
 // for pages that the service leaves empty.
 func (s *Store) List(ctx context.Context, prefix, token string, max int) (object.Page, error) {
-	q := &storage.Query{Prefix: prefix, Delimiter: "/", Projection: storage.ProjectionNoACL}
-	if err := q.SetAttrSelection([]string{"Name", "Size", "Created", "Updated", "Generation"}); err != nil {
+	return s.list(ctx, prefix, token, "/", max)
+}
+
+// ListAll implements [object.Store] (objects.list without a delimiter).
+func (s *Store) ListAll(ctx context.Context, prefix, token string, max int) (object.Page, error) {
+	return s.list(ctx, prefix, token, "", max)
+}
+
+func (s *Store) list(ctx context.Context, prefix, token, delimiter string, max int) (object.Page, error) {
+	q := &storage.Query{Prefix: prefix, Delimiter: delimiter, Projection: storage.ProjectionNoACL}
+	if err := q.SetAttrSelection([]string{"Name", "Size", "Created", "Updated", "Generation", "CRC32C"}); err != nil {
 		return object.Page{}, fmt.Errorf("gcs: list %q: %w", prefix, err)
 	}
 	it := s.handle().Objects(ctx, q)
@@ -84,8 +100,13 @@ func (s *Store) List(ctx context.Context, prefix, token string, max int) (object
 // broke anew at the byte where it broke, of the same generation; where that
 // generation is gone, the stream ends with an error. The content of objects
 // stored with Content-Encoding gzip is delivered as it is stored, so that sizes and offsets
-// are true. The CRC32C is checked by the SDK where the whole object is read.
+// are true. The CRC32C is checked where one request reads the whole object.
 func (s *Store) Get(ctx context.Context, key string, off int64) (io.ReadCloser, object.Attrs, error) {
+	return s.GetRange(ctx, key, "", off, -1)
+}
+
+// GetRange implements [object.Store]. The ETag is the generation that is asked for.
+func (s *Store) GetRange(ctx context.Context, key, etag string, off, n int64) (io.ReadCloser, object.Attrs, error) {
 	if err := checkKey("get", key); err != nil {
 		return nil, object.Attrs{}, err
 	}
@@ -94,11 +115,23 @@ func (s *Store) Get(ctx context.Context, key string, off int64) (io.ReadCloser, 
 	}
 	rctx, cancel := context.WithCancelCause(ctx)
 	rctx = context.WithValue(rctx, patienceKey{}, &patience{cancel: cancel, limit: s.limits.attempts})
-	r, err := s.handle().Object(key).NewRangeReader(rctx, off, -1)
+	o := s.handle().Object(key)
+	if etag != "" {
+		g, err := strconv.ParseInt(etag, 10, 64)
+		if err != nil {
+			cancel(nil)
+			return nil, object.Attrs{}, fmt.Errorf("gcs: get %q: generation %q: %w", key, etag, err)
+		}
+		o = o.Generation(g)
+	}
+	r, err := o.NewRangeReader(rctx, off, n)
 	if err != nil {
 		err = translate(rctx, "get", key, err)
 		cancel(nil)
-		if off > 0 && status(err) == http.StatusRequestedRangeNotSatisfiable {
+		if etag != "" && errors.Is(err, fs.ErrNotExist) {
+			return nil, object.Attrs{}, fmt.Errorf("gcs: get %q: generation %s has gone: %w: %v", key, etag, vfs.ErrBusy, err)
+		}
+		if status(err) == http.StatusRequestedRangeNotSatisfiable {
 			return s.getBehind(ctx, key, off, err)
 		}
 		return nil, object.Attrs{}, err
@@ -120,7 +153,10 @@ func (s *Store) Get(ctx context.Context, key string, off int64) (io.ReadCloser, 
 		}
 		a = attrs(oa)
 	}
-	return &download{r: r, ctx: rctx, cancel: cancel, key: key}, a, nil
+	d := &download{r: r, ctx: rctx, cancel: cancel, key: key}
+	// The SDK compares what came with the CRC32C only where no range was asked for.
+	d.check = off == 0 && n >= a.Size && r.Attrs.CRC32C != 0
+	return d, a, nil
 }
 
 // getBehind tells, after a 416, an offset at the very end from one behind it.
@@ -128,6 +164,9 @@ func (s *Store) getBehind(ctx context.Context, key string, off int64, refusal er
 	a, err := s.Head(ctx, key)
 	if err != nil {
 		return nil, object.Attrs{}, err
+	}
+	if off == 0 && a.Size > 0 {
+		return nil, object.Attrs{}, fmt.Errorf("gcs: get %q: not empty any more: %w: %v", key, vfs.ErrBusy, refusal)
 	}
 	if a.Size != off {
 		return nil, object.Attrs{}, refusal
@@ -141,12 +180,21 @@ type download struct {
 	ctx    context.Context // of this body alone
 	cancel context.CancelCauseFunc
 	key    string
+	check  bool   // this is the whole object, and its checksum is known
+	sum    uint32 // of what has been read
 }
 
 func (d *download) Read(p []byte) (int, error) {
 	n, err := d.r.Read(p)
+	if d.check {
+		d.sum = crc32.Update(d.sum, castagnoli, p[:n])
+	}
 	if err != nil && err != io.EOF {
-		err = d.explain(err)
+		return n, d.explain(err)
+	}
+	if d.check && d.r.Remain() == 0 && d.sum != d.r.Attrs.CRC32C {
+		d.check = false
+		return 0, fmt.Errorf("gcs: get %q: %w: the content has CRC32C %08x, want %08x", d.key, vfs.ErrUnavailable, d.sum, d.r.Attrs.CRC32C)
 	}
 	return n, err
 }

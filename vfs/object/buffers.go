@@ -43,6 +43,10 @@ const (
 //     part, so that they cannot crowd parts out; and uploads that hold memory
 //     already are served before those that hold none.
 //
+// What nobody needs for uploads may hold what downloads fetch before their clients
+// want it, up to half of the budget. It is taken back as soon as an upload has to wait: the bytes
+// can be fetched again.
+//
 // A Budget is used by many goroutines at once. Its memory lives outside the
 // garbage-collected heap where the system allows it, so it counts neither
 // towards GOGC nor towards GOMEMLIMIT: leave room for it beside that limit. What
@@ -62,6 +66,9 @@ type Budget struct {
 	newcomers list.List // of *waiter: the others
 	leases    map[*account]struct{}
 	ticking   bool
+
+	aheads  map[*ahead]struct{} // what downloads have fetched before it is wanted
+	reading int                 // blocks reserved or filled by them; part of used
 }
 
 // NewBudget returns a budget of the given size, rounded down to blocks of 64
@@ -71,6 +78,7 @@ func NewBudget(bytes int64) *Budget {
 		total:  int(bytes / blockSize),
 		claims: make(map[int]int),
 		leases: make(map[*account]struct{}),
+		aheads: make(map[*ahead]struct{}),
 	}
 }
 
@@ -184,7 +192,11 @@ func (a *account) take(ctx context.Context) (block, error) {
 		b.serve()
 		if w.queue != nil {
 			b.tick()
+			revoked := b.unread()
 			b.mu.Unlock()
+			for _, r := range revoked {
+				r.revoke()
+			}
 			select {
 			case <-w.ready:
 				b.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -185,6 +186,15 @@ func (m *Mem) Head(ctx context.Context, key string) (Attrs, error) {
 
 // List implements Store. The token is the last key or prefix of the page before.
 func (m *Mem) List(ctx context.Context, prefix, token string, max int) (Page, error) {
+	return m.list(ctx, prefix, token, max, true)
+}
+
+// ListAll implements Store.
+func (m *Mem) ListAll(ctx context.Context, prefix, token string, max int) (Page, error) {
+	return m.list(ctx, prefix, token, max, false)
+}
+
+func (m *Mem) list(ctx context.Context, prefix, token string, max int, tree bool) (Page, error) {
 	if _, err := m.request(ctx, "list", prefix); err != nil {
 		return Page{}, err
 	}
@@ -195,14 +205,14 @@ func (m *Mem) List(ctx context.Context, prefix, token string, max int) (Page, er
 	last := token
 	for ; i < len(m.keys) && strings.HasPrefix(m.keys[i], prefix); i++ {
 		key := m.keys[i]
-		if key == token || strings.HasSuffix(last, "/") && last != prefix && strings.HasPrefix(key, last) {
+		if key == token || tree && strings.HasSuffix(last, "/") && last != prefix && strings.HasPrefix(key, last) {
 			continue
 		}
 		if len(p.Objects)+len(p.Prefixes) == max {
 			p.Next = last
 			break
 		}
-		if j := strings.IndexByte(key[len(prefix):], '/'); j >= 0 {
+		if j := strings.IndexByte(key[len(prefix):], '/'); tree && j >= 0 {
 			last = key[:len(prefix)+j+1]
 			p.Prefixes = append(p.Prefixes, last)
 		} else {
@@ -215,6 +225,11 @@ func (m *Mem) List(ctx context.Context, prefix, token string, max int) (Page, er
 
 // Get implements Store.
 func (m *Mem) Get(ctx context.Context, key string, off int64) (io.ReadCloser, Attrs, error) {
+	return m.GetRange(ctx, key, "", off, math.MaxInt64)
+}
+
+// GetRange implements Store.
+func (m *Mem) GetRange(ctx context.Context, key, etag string, off, n int64) (io.ReadCloser, Attrs, error) {
 	if _, err := m.request(ctx, "get", key); err != nil {
 		return nil, Attrs{}, err
 	}
@@ -227,7 +242,11 @@ func (m *Mem) Get(ctx context.Context, key string, off int64) (io.ReadCloser, At
 	if off > o.Size {
 		return nil, Attrs{}, fmt.Errorf("mem: get %q: %w", key, vfs.ErrBadOffset)
 	}
-	return &memBody{ctx, bytes.NewReader(o.data[off:])}, o.Attrs, nil
+	if etag != "" && etag != o.ETag {
+		return nil, Attrs{}, fmt.Errorf("mem: get %q: %w", key, vfs.ErrBusy)
+	}
+	data := o.data[off:]
+	return &memBody{ctx, bytes.NewReader(data[:min(n, int64(len(data)))])}, o.Attrs, nil
 }
 
 // memBody is called off with its context, as a network's body is.
@@ -246,33 +265,45 @@ func (b *memBody) Read(p []byte) (int, error) {
 }
 
 // Copy implements Store.
-func (m *Mem) Copy(ctx context.Context, dst, src string) error {
+func (m *Mem) Copy(ctx context.Context, dst string, src Attrs, c CopyOptions) error {
 	n, err := m.request(ctx, "copy", dst)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
-	o, ok := m.objects[src]
-	if ok {
-		t := m.types[src]
+	o, ok := m.objects[src.Key]
+	_, taken := m.objects[dst]
+	switch {
+	case !ok:
+		err = fmt.Errorf("mem: copy %q: %w", src.Key, fs.ErrNotExist)
+	case src.ETag != "" && src.ETag != o.ETag:
+		err = fmt.Errorf("mem: copy %q: %w", src.Key, vfs.ErrBusy)
+	case taken && c.IfAbsent:
+		err = fmt.Errorf("mem: copy to %q: %w", dst, fs.ErrExist)
+	default:
+		t := m.types[src.Key]
 		m.set(dst, o.data)
 		m.types[dst] = t
 	}
 	m.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("mem: copy %q: %w", src, fs.ErrNotExist)
+	if err != nil {
+		return err
 	}
 	return m.answer(ctx, "copy", n, dst)
 }
 
 // Delete implements Store.
-func (m *Mem) Delete(ctx context.Context, key string) error {
+func (m *Mem) Delete(ctx context.Context, key, etag string) error {
 	n, err := m.request(ctx, "delete", key)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
 	if i, ok := slices.BinarySearch(m.keys, key); ok {
+		if etag != "" && etag != m.objects[key].ETag {
+			m.mu.Unlock()
+			return fmt.Errorf("mem: delete %q: %w", key, vfs.ErrBusy)
+		}
 		m.keys = slices.Delete(m.keys, i, i+1)
 		delete(m.objects, key)
 		delete(m.types, key)

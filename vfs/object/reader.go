@@ -49,16 +49,12 @@ func (r *reader) openAt(off int64) error {
 		return vfs.ErrIsDir
 	}
 	r.drop()
-	body, a, err := r.fs.t.store.Get(r.ctx, r.key, off)
+	body, err := openWindow(r.ctx, r.fs.t, r.key, r.a, off)
 	if err != nil {
 		return err
 	}
-	if r.file && a.ETag != r.a.ETag {
-		body.Close()
-		return vfs.ErrBusy
-	}
 	r.fs.dirs.addParent(r.name)
-	r.file, r.a, r.body, r.at = true, a, body, off
+	r.file, r.a, r.body, r.at = true, body.a, body, off
 	return nil
 }
 
@@ -119,12 +115,15 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	if r.file && off >= r.a.Size {
 		return 0, io.EOF
 	}
-	body, a, err := r.fs.t.store.Get(r.ctx, r.key, off)
+	if len(p) == 0 {
+		return 0, nil
+	}
+	body, a, err := r.fs.t.store.GetRange(r.ctx, r.key, r.a.ETag, off, int64(len(p)))
 	if err != nil {
 		return 0, r.fail("read", r.notFile(err))
 	}
 	defer body.Close()
-	if r.file && a.ETag != r.a.ETag {
+	if r.file && changed(a, r.a) {
 		return 0, r.fail("read", vfs.ErrBusy)
 	}
 	n, err := io.ReadFull(body, p)

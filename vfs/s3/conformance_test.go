@@ -30,6 +30,7 @@ func TestConformance(t *testing.T) {
 			}, vfstest.Caps{
 				FirstPart:    minPart,
 				ImplicitDirs: true,
+				RenameDir:    true,
 				MaxKey:       1023,
 				Refuses: []string{"newline", "carriage return", "tab", "control character", "delete character",
 					"invalid UTF-8", "surrogate", "folder marker"},

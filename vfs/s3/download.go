@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,7 @@ import (
 // maxBreaks is how often in a row a body may break without a byte in between.
 const maxBreaks = 5
 
-// download is the body of an object. When it breaks off, it goes on with the next byte;
+// download is the body of an object, or of a range of it. When it breaks off, it goes on with the next byte;
 // If-Match sees to it that the bytes are those of one object.
 type download struct {
 	s      *Store
@@ -26,14 +27,18 @@ type download struct {
 	key    string
 	attrs  object.Attrs
 	off    int64
+	end    int64 // of the range; -1 for the object's
 	body   io.ReadCloser
 	breaks int
 }
 
-// open asks for the object from the offset on.
+// open asks for what is left of the range.
 func (d *download) open() error {
 	in := &s3.GetObjectInput{Bucket: &d.s.bucket, Key: &d.key}
-	if d.off > 0 {
+	switch {
+	case d.end >= 0:
+		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", d.off, d.end-1))
+	case d.off > 0:
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-", d.off))
 	}
 	if d.attrs.ETag != "" {
@@ -49,7 +54,8 @@ func (d *download) open() error {
 		ModTime: aws.ToTime(out.LastModified),
 		ETag:    aws.ToString(out.ETag),
 	}
-	if d.off > 0 {
+	// A server may answer the range of a whole object with the object.
+	if d.off > 0 || out.ContentRange != nil {
 		start, size, ok := contentRange(aws.ToString(out.ContentRange))
 		if !ok || start != d.off {
 			out.Body.Close()
@@ -62,6 +68,9 @@ func (d *download) open() error {
 		return &storeError{"get", d.key, vfs.ErrBusy, errors.New("the object has changed")}
 	}
 	d.attrs, d.body = a, out.Body
+	if d.end < 0 || d.end > a.Size {
+		d.end = a.Size
+	}
 	return nil
 }
 
@@ -69,17 +78,20 @@ func (d *download) Read(p []byte) (int, error) {
 	for {
 		if d.body == nil {
 			if err := d.open(); err != nil {
+				if errors.Is(err, fs.ErrNotExist) || errors.Is(err, vfs.ErrBadOffset) {
+					err = &storeError{"get", d.key, vfs.ErrBusy, fmt.Errorf("the object has gone: %v", err)}
+				}
 				return 0, err
 			}
 		}
-		n, err := d.body.Read(p)
+		n, err := d.body.Read(p[:min(int64(len(p)), d.end-d.off)])
 		d.off += int64(n)
 		if n > 0 {
 			d.breaks = 0
 		}
 		switch {
-		case d.off >= d.attrs.Size:
-			if err == nil && n > 0 {
+		case d.off >= d.end:
+			if n > 0 {
 				return n, nil
 			}
 			return n, io.EOF
@@ -91,7 +103,7 @@ func (d *download) Read(p []byte) (int, error) {
 		d.body.Close()
 		d.body = nil
 		if d.breaks++; d.breaks > maxBreaks {
-			return n, translate(d.ctx, "get", d.key, fmt.Errorf("the body broke off at %d of %d: %w", d.off, d.attrs.Size, err))
+			return n, translate(d.ctx, "get", d.key, fmt.Errorf("the body broke off at %d of %d: %w", d.off, d.end, err))
 		}
 		if n > 0 {
 			return n, nil
