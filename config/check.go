@@ -43,6 +43,7 @@ func (c *Config) Check() Report {
 	k.anonymous()
 	k.encoding("encoding", c.Encoding)
 	k.message("banner", c.Banner)
+	k.events()
 	if c.Metrics.Address != "" {
 		k.address("metrics.address", c.Metrics.Address)
 		for _, l := range c.Listeners {

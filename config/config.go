@@ -71,6 +71,8 @@ type Config struct {
 	Anonymous *Anonymous `yaml:"anonymous"`
 	// The log.
 	Log Log `yaml:"log"`
+	// Telling other programs what happens: webhooks, commands, a file.
+	Events Events `yaml:"events"`
 	// Prometheus metrics and probes over HTTP.
 	Metrics Metrics `yaml:"metrics"`
 
@@ -422,6 +424,7 @@ func Default() *Config {
 		Banner:        "ftp-gateway ready.",
 		ShutdownGrace: 30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},
+		Events:        Events{OutboxMax: 100_000},
 	}
 }
 

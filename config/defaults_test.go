@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -52,17 +53,34 @@ func example() *Config {
 	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"},
 		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
 	c.Log.File = "ftp-gateway.log"
+	types := []string{"received", "incomplete_received"}
+	c.Events = Events{Outbox: "events.db", OutboxMax: c.Events.OutboxMax, Source: "/ftp-gateway/site-1", Log: EventLog{File: "events.jsonl", Types: types},
+		Webhooks: []Webhook{{Name: "intake", URL: "https://hooks.example.com/ftp", Secret: "${WEBHOOK_SECRET}", SecretFile: "webhook-secret",
+			Types: types, Timeout: 10 * time.Second, Parallel: 4, GiveUp: 72 * time.Hour}},
+		Commands: []EventCommand{{Name: "import", Command: []string{"/usr/local/bin/on-upload", "--", `"{bucket}"`, `"{key}"`},
+			Types: types, Timeout: time.Minute, Parallel: 2, Attempts: 5, GiveUp: 72 * time.Hour}}}
 	c.Metrics.Address = "127.0.0.1:9121"
 	return c
 }
 
-// comments returns the doc comments of all struct fields of config.go as "Type.Field".
+// comments returns the doc comments of all struct fields of the package as "Type.Field".
 func comments(t *testing.T) map[string]string {
-	f, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := map[string]string{}
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commentsOf(f, m)
+	}
+	return m
+}
+
+func commentsOf(f *ast.File, m map[string]string) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		ts, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -77,7 +95,6 @@ func comments(t *testing.T) map[string]string {
 		}
 		return true
 	})
-	return m
 }
 
 // writer renders a configuration. With all set, examples are keys like the others.
@@ -273,7 +290,7 @@ func TestDefaultsAreTheDefaults(t *testing.T) {
 func TestExamplesCanBeRead(t *testing.T) {
 	doc := render(t, true)
 	// Alternatives stand side by side in the examples; a document has one of them.
-	for _, drop := range []string{"access_key_file", "secret_key_file", "password_file"} {
+	for _, drop := range []string{"access_key_file", "secret_key_file", "password_file", "secret_file"} {
 		doc = strings.Replace(doc, " "+drop+":", " #"+drop+":", 1)
 	}
 	env := func(name string) (string, bool) { return "value of " + name, true }

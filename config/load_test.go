@@ -57,7 +57,25 @@ FILE:3: limits.idle: "5" has no unit, want for example 5s or 5m
 FILE:4: limits.stal: unknown key "stal" (hint: did you mean "stall"?)
 FILE:5: limits.connect: "soon" is not a duration, want for example 90s, 5m or 1h30m
 FILE:6: banner: want a single value here, have a list`},
-		{"future key", "events: {}\n", `FILE:1: events: unknown key "events" (hint: the keys here are KEYS)`},
+		{"future key", "events: {zzz: 1}\n", `FILE:1: events.zzz: unknown key "zzz" (hint: the keys here are outbox, outbox_max, source, log, webhooks, commands)`},
+		{"events", head + `events: {log: {types: [recieved]}}`,
+			`FILE:2: events.log.types[0]: "recieved" is not one of connect, disconnect, login, login_failed, logout, received, incomplete_received, sent, incomplete_sent, deleted, renamed, copied, directory_made, directory_removed (hint: did you mean "received"?)`},
+		{"receivers of events", "anonymous: {home: 'disk:/'}\n" + head + `events:
+  outbox_max: 0
+  webhooks:
+  - {name: a, url: ftp://x, secret: s}
+  - {name: a, url: "http://x/", parallel: 0}
+  commands:
+  - {name: "b c", timeout: 0s}
+`, `FILE:3: events.outbox: webhooks and commands need the file in which events wait (hint: for example outbox: /var/lib/ftp-gateway/events.db)
+FILE:4: events.outbox_max: there has to be room for one event
+FILE:6: events.webhooks[0].url: is no http or https URL (hint: for example https://hooks.example.com/ftp)
+FILE:7: events.webhooks[1]: warning: without a secret the receiver cannot tell our events from anybody's (hint: set "secret" or "secret_file")
+FILE:7: events.webhooks[1].name: "a" is the name of events.webhooks[0] already
+FILE:7: events.webhooks[1].parallel: has to be from 1 to 256
+FILE:9: events.commands[0]: the key "command" is missing (hint: for example command: [/usr/local/bin/on-upload, "{path}"])
+FILE:9: events.commands[0].name: "b c" is no name for a receiver (hint: letters, digits, dots, dashes and underscores)
+FILE:9: events.commands[0].timeout: has to be more than 0`},
 		{"twice", "banner: a\nbanner: b\n", `FILE:2: banner: the key "banner" is there twice, first in line 1`},
 		{"types", "local_time: yes\nlimits:\n  connections: many\n  per_ip: -1\nmemory: {upload_budget: 12 parsecs}\npassive: {ports: 30099-30000}\nlisteners: ':21'\n", `FILE:1: local_time: "yes" is not true or false
 FILE:3: limits.connections: "many" is not a whole number

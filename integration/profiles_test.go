@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -25,25 +24,20 @@ func withUsers(t *testing.T, w *world, users []string, extra ...string) *gateway
 		u = strings.ReplaceAll(u, "…", fmt.Sprintf("password: %q, home: \"store:/\"", "plain:"+password))
 		lines.WriteString("  - {" + u + "}\n")
 	}
-	g.edit(t, "users:\n", "users:\n"+lines.String())
+	g.replace(t, "users:\n", "users:\n"+lines.String())
 	g.start(t, t)
 	return g
 }
 
-// edit changes the configuration of a gateway that is not running.
-func (g *gateway) edit(t *testing.T, old, text string) {
+// replace changes a piece of the configuration of a gateway that is not running.
+func (g *gateway) replace(t *testing.T, old, text string) {
 	t.Helper()
-	file := g.options.Args[2]
-	conf, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(conf), old) {
-		t.Fatalf("the configuration has no %q", old)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(conf), old, text, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	g.edit(t, func(conf string) string {
+		if !strings.Contains(conf, old) {
+			t.Fatalf("the configuration has no %q", old)
+		}
+		return strings.Replace(conf, old, text, 1)
+	})
 }
 
 // as opens a session of another user, without a TYPE command.
@@ -318,7 +312,7 @@ func TestProfilePLC(t *testing.T) {
 func TestProfileStrict(t *testing.T) {
 	w := newWorld(t, localKind)
 	g := prepareGateway(t, w)
-	g.edit(t, "tls: {mode: explicit}}", "tls: {mode: explicit}, profile: strict}")
+	g.replace(t, "tls: {mode: explicit}}", "tls: {mode: explicit}, profile: strict}")
 	g.start(t, t)
 	c, err := clients.Dial(t.Context(), g.Addr)
 	if err != nil {
@@ -360,8 +354,8 @@ func TestProfileOwn(t *testing.T) {
 	w := newWorld(t, localKind)
 	g := prepareGateway(t, w, "profiles:", "  gate: {base: camera, existing_dir: false, no_extended: true}",
 		"  plain: {}", "banner: |", "  Gate of the yard.", "  No trespassing.")
-	g.edit(t, "tls: {mode: explicit}}", "tls: {mode: explicit}, profile: gate}")
-	g.edit(t, "users:\n", fmt.Sprintf("users:\n  - {name: plain, profile: plain, login_message: \"Good morning.\\nNo news.\", quit_message: Good night., password: %q, home: \"store:/\"}\n", "plain:"+password))
+	g.replace(t, "tls: {mode: explicit}}", "tls: {mode: explicit}, profile: gate}")
+	g.replace(t, "users:\n", fmt.Sprintf("users:\n  - {name: plain, profile: plain, login_message: \"Good morning.\\nNo news.\", quit_message: Good night., password: %q, home: \"store:/\"}\n", "plain:"+password))
 	g.start(t, t)
 	c := g.as(t, user)
 	say(t, c, "EPSV", 502)

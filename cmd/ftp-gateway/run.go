@@ -27,7 +27,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
-	log, logFile, err := newLog(cfg.Log, stderr)
+	log, ownFile, err := newLog(cfg.Log, stderr)
 	if err != nil {
 		return refusal(cfg.Problem("log.file", err.Error(), ""))
 	}
@@ -47,10 +47,16 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 	}
 	defer stores.close()
 
+	told, err := newEvents(cfg, m, log)
+	if err != nil {
+		return err
+	}
+	defer told.close()
 	srv, certs, err := newServer(ctx, cfg, stores, m, log)
 	if err != nil {
 		return err
 	}
+	srv.Hooks = protocol.JoinHooks(srv.Hooks, told.hooks())
 	listeners, err := listen(cfg)
 	if err != nil {
 		return err
@@ -99,7 +105,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			return err
 		case s := <-signals:
 			if s == syscall.SIGHUP {
-				reload(certs, logFile, log)
+				reload(certs, []*logFile{ownFile, told.file}, log)
 				continue
 			}
 			log.Info("shutting down", "signal", s.String(), "grace", cfg.ShutdownGrace, "sessions", srv.Sessions())
@@ -139,8 +145,13 @@ func shutdown(srv *protocol.Server, grace time.Duration, signals <-chan os.Signa
 }
 
 // reload does what SIGHUP asks for.
-func reload(certs *certificates, file *logFile, log *slog.Logger) {
-	if file != nil {
+func reload(certs *certificates, files []*logFile, log *slog.Logger) {
+	opened := 0
+	for _, file := range files {
+		if file == nil {
+			continue
+		}
+		opened++
 		if err := file.reopen(); err != nil {
 			log.Error("the log file cannot be opened anew, the old one stays in use", "err", err)
 		}
@@ -151,7 +162,7 @@ func reload(certs *certificates, file *logFile, log *slog.Logger) {
 			return
 		}
 	}
-	log.Info("reloaded", "certificates", certs != nil, "log", file != nil)
+	log.Info("reloaded", "certificates", certs != nil, "log_files", opened)
 }
 
 func hasBucket(cfg *config.Config) bool {
