@@ -116,6 +116,8 @@ func (k *checker) listeners() {
 			k.errorf(at+".tls.mode", "add tls.certificates", "TLS needs a certificate")
 		case mode == "none" && len(l.TLS.Require) > 0:
 			k.errorf(at+".tls.require", "set mode: explicit or implicit", "the listener has no TLS that could be required")
+		case mode != "none":
+			k.listenerTLS(at+".tls", l)
 		}
 	}
 }
@@ -185,7 +187,7 @@ func (k *checker) tls() {
 		if err != nil {
 			hint := ""
 			if cert.Key == "" {
-				hint = `the file has to hold the key too, or name it with "key"`
+				hint = fmt.Sprintf("the file has to hold the key too, or name it with %s", k.keyName(at+".key", `"key"`))
 			}
 			k.errorf(keyAt, hint, "%s", strings.TrimPrefix(err.Error(), "tls: "))
 			continue
@@ -206,6 +208,9 @@ func (k *checker) tlsMin(at, version string) {
 	if version == "1.0" || version == "1.1" {
 		k.warnf(at, "only for devices that know nothing newer", "TLS below 1.2 is broken by today's standards")
 	}
+	k.oldTLS("tls.min", k.c.TLS.Min)
+	k.ciphers("tls.ciphers", k.c.TLS.Ciphers)
+	k.clientCA("tls.client_ca", k.c.TLS.ClientCA)
 }
 
 // KeyFile is the file that holds the private key.
@@ -452,8 +457,11 @@ func (k *checker) users() {
 		if n := strings.ToLower(u.Name); k.c.Anonymous != nil && (n == "anonymous" || n == "ftp") {
 			k.errorf(at+".name", `remove the user or the key "anonymous"`, "%q is a name of anonymous logins", u.Name)
 		}
-		if u.Password == "" && u.PasswordFile == "" {
+		if u.Password == "" && u.PasswordFile == "" && u.Certificate == "" {
 			k.errorf(at, `make one with "ftp-gateway hash-password"`, "the password is missing")
+		}
+		if u.Certificate != "" && !k.asksForCertificates() {
+			k.errorf(at+".certificate", "set tls.client_auth and tls.client_ca", "no listener asks for client certificates")
 		}
 		if u.PasswordFile != "" {
 			k.keyMode(at+".password_file", u.PasswordFile)

@@ -32,7 +32,11 @@ func example() *Config {
 	c := Default()
 	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}},
 		Profile: "camera", Encoding: "iso-8859-1"}}
+	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"},
+		Min: "1.2", Ciphers: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, ClientAuth: "request", ClientCA: "clients-ca.pem"}}}
 	c.TLS.Certificates = []Certificate{{Cert: "server.pem", Key: "server.key"}}
+	c.TLS.Ciphers = []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}
+	c.TLS.ClientCA = "clients-ca.pem"
 	c.Passive.Ports = Ports{30000, 30099}
 	c.Passive.Address = PassiveAddress{Host: "203.0.113.7"}
 	c.Guard.Allow = []string{"10.0.0.0/8", "2001:db8::/32"}
@@ -52,6 +56,9 @@ func example() *Config {
 		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
 	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"},
 		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Permissions: "elradfmwMT",
+		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}}}
+	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}}
 	c.Log.File = "ftp-gateway.log"
 	types := []string{"received", "incomplete_received"}
 	c.Events = Events{Outbox: "events.db", OutboxMax: c.Events.OutboxMax, Source: "/ftp-gateway/site-1", Log: EventLog{File: "events.jsonl", Types: types},

@@ -251,6 +251,26 @@ FILE:11: anonymous.profile: unknown profile "mainfram" (hint: did you mean "main
 FILE:11: anonymous.quit_message: holds a NUL character
 FILE:12: users[0].encoding: the encoding "utf-16le" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
 FILE:12: users[0].login_message: holds a NUL character`},
+		{"tls by listener", head + `anonymous: {home: 'disk:/'}
+listeners:
+  - {address: ":2121", tls: {min: "1.0", ciphers: [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265, ROT13]}}
+  - {address: ":2122", tls: {client_auth: require}}
+  - {address: ":2123", tls: {client_auth: request, client_ca: gone.pem}}
+  - {address: ":2124", tls: {client_auth: request, client_ca: key.pem}}
+  - {address: ":2125", tls: {min: "1.3", ciphers: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]}}
+  - {address: ":2126", tls: {client_auth: request, client_ca: cert.pem}}
+tls: {certificates: [{cert: cert.pem, key: key.pem}], min: "1.1", ccc: true}
+`, `FILE:4: listeners[0].tls.ciphers: warning: TLS_RSA_WITH_3DES_EDE_CBC_SHA is weak (hint: only for devices that know nothing newer)
+FILE:4: listeners[0].tls.ciphers: TLS_AES_128_GCM_SHA256 is of TLS 1.3, whose ciphers cannot be chosen (hint: TLS 1.3 is always offered with all of its own)
+FILE:4: listeners[0].tls.ciphers: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265" is no cipher that is known here (hint: did you mean "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"?)
+FILE:4: listeners[0].tls.ciphers: "ROT13" is no cipher that is known here (hint: IANA names such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)
+FILE:4: listeners[0].tls.min: warning: TLS below 1.2 is broken by today's standards (hint: only for devices that know nothing newer)
+FILE:5: listeners[1].tls.client_auth: client certificates need client_ca, here or below tls (hint: whom to trust)
+FILE:6: listeners[2].tls.client_ca: DIR/gone.pem: cannot open: no such file or directory
+FILE:7: listeners[3].tls.client_ca: DIR/key.pem holds no PEM certificate
+FILE:8: listeners[4].tls.ciphers: warning: nothing but TLS 1.3 is accepted, whose ciphers cannot be chosen
+FILE:10: tls.min: warning: TLS below 1.2 is broken by today's standards (hint: only for devices that know nothing newer)`},
+		{"certificate nobody asks for", head + "users: [{name: a, certificate: x, home: 'disk:/'}]\n", `FILE:2: users[0].certificate: no listener asks for client certificates (hint: set tls.client_auth and tls.client_ca)`},
 		{"guard", head + "anonymous: {home: 'disk:/'}\nguard:\n  failures: 2\n  window: 0\n  ban: 0\n  max_delay: 6m\n  allow: [10.0.0.0/8, 192.0.2.7, '::1', 10.0.0.1/8, here, '::ffff:10.0.0.0/104']\nlimits: {login: 0}\n", `FILE:4: guard.failures: warning: 2 is less than the wrong passwords that end a session (limits.login_attempts: 3)
 FILE:5: guard.window: nothing would ever be counted
 FILE:6: guard.ban: a ban has to last for a while (hint: failures: 0 is for no bans)

@@ -57,7 +57,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 		return err
 	}
 	srv.Hooks = protocol.JoinHooks(srv.Hooks, told.hooks())
-	listeners, err := listen(cfg)
+	listeners, err := listen(cfg, certs)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if err != nil {
 		return nil, nil, err
 	}
-	tlsConfig, certs, err := newTLS(cfg.TLS)
+	certs, err := newTLS(cfg)
 	if err != nil {
 		return nil, nil, refusal(cfg.Problem("tls.certificates", err.Error(), ""))
 	}
@@ -208,7 +208,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		Log:                    log,
 		Hooks:                  m.Hooks(),
 		Banner:                 cfg.Banner,
-		TLSConfig:              tlsConfig,
+		AllowCCC:               cfg.TLS.CCC,
 		SessionReuse:           protocol.SessionReuse(cfg.TLS.SessionReuse),
 		MaxSessions:            cfg.Limits.Connections,
 		MaxPerIP:               cfg.Limits.PerIP,
@@ -252,7 +252,7 @@ func unlimited(n int64) int64 {
 }
 
 // listen binds all listeners, or none.
-func listen(cfg *config.Config) ([]protocol.Listener, error) {
+func listen(cfg *config.Config, certs *certificates) ([]protocol.Listener, error) {
 	var all []protocol.Listener
 	profiles := newProfiles(cfg)
 	for i, l := range cfg.Listeners {
@@ -263,6 +263,8 @@ func listen(cfg *config.Config) ([]protocol.Listener, error) {
 		}
 		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l)),
 			Profile: profiles.byName(l.Profile), Encoding: lookupEncoding(l.Encoding)}
+		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l))}
+		certs.listener(&pl, cfg.TLSOf(l))
 		for _, r := range l.TLS.Require {
 			pl.RequireTLSControl = pl.RequireTLSControl || r == "control"
 			pl.RequireTLSData = pl.RequireTLSData || r == "data"
