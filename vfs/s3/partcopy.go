@@ -241,10 +241,10 @@ func (c *partCopy) complete(ctx context.Context) error {
 
 // ours reports whether the ETag is that of an object of these parts.
 func (c *partCopy) ours(etag string) bool {
-	k := sink{}
-	for _, p := range c.parts {
-		k.parts = append(k.parts, part{etag: aws.ToString(p.ETag)})
+	parts := make([]part, len(c.parts))
+	for i, p := range c.parts {
+		parts[i].etag = aws.ToString(p.ETag)
 	}
-	want := k.etag()
+	want := etagOf(parts)
 	return want != "" && want == etag
 }

@@ -23,12 +23,17 @@ type profile struct {
 	batchDelete bool
 	// partCopyChecksum: parts may be copied into an upload that has a checksum.
 	partCopyChecksum bool
+	// ifMatch: the server keeps the condition If-Match of PutObject and
+	// CompleteMultipartUpload. Without it the object is looked at just before.
+	ifMatch bool
+	// noPartCopy: the server copies no parts of objects. They are copied through this program.
+	noPartCopy bool
 }
 
 var profiles = map[string]profile{
-	"aws":       {crc32: true, encodeList: true, condCopyDest: true, condDelete: true, batchDelete: true, partCopyChecksum: true},
-	"minio":     {crc32: true, pathStyle: true, encodeList: true, batchDelete: true},
-	"versitygw": {crc32: true, pathStyle: true, encodeList: true, condDelete: true, partCopyChecksum: true},
+	"aws":       {crc32: true, encodeList: true, condCopyDest: true, condDelete: true, batchDelete: true, partCopyChecksum: true, ifMatch: true},
+	"minio":     {crc32: true, pathStyle: true, encodeList: true, batchDelete: true, ifMatch: true},
+	"versitygw": {crc32: true, pathStyle: true, encodeList: true, condDelete: true, partCopyChecksum: true, ifMatch: true},
 	"ceph":      {pathStyle: true, encodeList: true},
 	"generic":   {encodeList: true},
 }

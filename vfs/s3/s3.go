@@ -57,6 +57,9 @@ type Options struct {
 	// Parallel is how many parts of an upload are sent at once. Default 2.
 	Parallel int
 
+	// AppendThrough is how many bytes of an object may go through this program for what is appended
+	// to them, where the server copies no parts. Default 1 GiB.
+	AppendThrough int64
 	// MaxCopy is the size in bytes above which an object is copied, for a rename, in parts.
 	// Default and limit of the service: 5 GB.
 	MaxCopy int64
@@ -123,6 +126,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	}
 	if o.MaxPartSize < minPart || o.MaxPartSize > maxPart {
 		return nil, fmt.Errorf("s3: a largest part of %d bytes: want 5 MiB to 5 GiB", o.MaxPartSize)
+	}
+	if o.AppendThrough <= 0 {
+		o.AppendThrough = 1 << 30
 	}
 	if o.MaxCopy <= 0 || o.MaxCopy > maxCopy {
 		o.MaxCopy = maxCopy
