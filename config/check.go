@@ -111,6 +111,9 @@ func (k *checker) listeners() {
 		}
 		seen[l.Address] = true
 		k.session(at, l.Profile, l.Encoding, "", "")
+		if p, ok := k.c.Profile(l.Profile); ok && l.TLS.Min == "" && k.c.TLSMode(l) != "none" {
+			k.oldTLS(at+".profile", p.TLSMin)
+		}
 		switch mode := k.c.TLSMode(l); {
 		case mode != "none" && len(k.c.TLS.Certificates) == 0:
 			k.errorf(at+".tls.mode", "add tls.certificates", "TLS needs a certificate")
@@ -200,13 +203,6 @@ func (k *checker) tls() {
 				k.warnf(at+".cert", "", "the certificate is not valid before %s", leaf.NotBefore.Format(time.DateOnly))
 			}
 		}
-	}
-	k.tlsMin("tls.min", k.c.TLS.Min)
-}
-
-func (k *checker) tlsMin(at, version string) {
-	if version == "1.0" || version == "1.1" {
-		k.warnf(at, "only for devices that know nothing newer", "TLS below 1.2 is broken by today's standards")
 	}
 	k.oldTLS("tls.min", k.c.TLS.Min)
 	k.ciphers("tls.ciphers", k.c.TLS.Ciphers)

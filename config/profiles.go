@@ -92,7 +92,7 @@ func (k *checker) profiles() {
 			}
 		}
 		k.encoding(at+".encoding", p.Encoding)
-		k.tlsMin(at+".tls_min", p.TLSMin)
+		k.oldTLS(at+".tls_min", p.TLSMin)
 	}
 }
 

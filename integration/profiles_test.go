@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ftp-gateway/ftp-gateway/integration/clients"
+	"github.com/ftp-gateway/ftp-gateway/integration/servers"
 )
 
 // withUsers starts a gateway before w with more users: the lines are entries of the list, into
@@ -227,6 +228,57 @@ func TestProfileMainframe(t *testing.T) {
 	o := g.as(t, user)
 	say(t, o, "SITE FIXrecfm 80 LRECL=80", 500)
 	say(t, o, "STRU R", 504)
+}
+
+// TestProfileMFP is a scanner of the year 2008: TLS 1.0 with the RSA key exchange, and active mode from behind a
+// NAT. Its profile lowers the floor of the listener that it is set on, and of no other.
+func TestProfileMFP(t *testing.T) {
+	w := newWorld(t, localKind)
+	g := prepareGateway(t, w)
+	port, err := servers.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := fmt.Sprintf("127.0.0.1:%d", port)
+	g.replace(t, "listeners:\n", fmt.Sprintf("listeners:\n  - {address: %q, tls: {mode: explicit, require: [control]}, profile: mfp}\n", old))
+	g.start(t, t)
+	if !strings.Contains(g.Log(), "TLS below 1.2") {
+		t.Error("the log does not warn of the old TLS")
+	}
+	cfg, err := clients.TLSConfig(w.certs.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MinVersion, cfg.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
+	c, err := clients.Dial(t.Context(), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.StartTLS(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if v := c.TLS.ConnectionState().Version; v != tls.VersionTLS10 {
+		t.Fatalf("version %s, want TLS 1.0", tls.VersionName(v))
+	}
+	say(t, c, "USER "+user, 331)
+	say(t, c, "PASS "+password, 230)
+	say(t, c, "TYPE A", 200) // many a scanner never thinks of TYPE I
+	d := tls.Client(active(t, c, "10,0,0,40", "STOR scan.pdf"), cfg)
+	send(t, c, d, "%PDF-1.4\r\n", 226)
+	w.wantObject(t, "scan.pdf", []byte("%PDF-1.4\r\n"))
+	if err := c.Quit(); err != nil {
+		t.Error(err)
+	}
+
+	c, err = clients.Dial(t.Context(), g.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.StartTLS(t.Context(), cfg); err == nil {
+		t.Error("TLS 1.0 is spoken on a listener without the profile")
+	}
 }
 
 // TestProfilePLC is a controller: the commands of RFC 959 and nothing newer, files over TLS without

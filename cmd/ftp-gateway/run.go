@@ -263,7 +263,6 @@ func listen(cfg *config.Config, certs *certificates) ([]protocol.Listener, error
 		}
 		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l)),
 			Profile: profiles.byName(l.Profile), Encoding: lookupEncoding(l.Encoding)}
-		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l))}
 		certs.listener(&pl, cfg.TLSOf(l))
 		for _, r := range l.TLS.Require {
 			pl.RequireTLSControl = pl.RequireTLSControl || r == "control"

@@ -72,15 +72,14 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 		if err != nil {
 			return nil, err
 		}
-		user := auth.User{Name: u.Name, Account: auth.Account{Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts}}
+		user := auth.User{Name: u.Name, Account: auth.Account{
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
+			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}}
 		if u.Password != "" || u.Certificate == "" {
 			if user.Password, err = auth.ParsePassword(string(u.Password)); err != nil {
 				return nil, fmt.Errorf("user %q: %w", u.Name, err)
 			}
 		}
-		users = append(users, auth.User{Name: u.Name, Password: password, Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
-			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}})
 		if u.Certificate != "" {
 			if user.Certificate, err = auth.ParseCertificate(u.Certificate); err != nil {
 				return nil, fmt.Errorf("user %q: %w", u.Name, err)
