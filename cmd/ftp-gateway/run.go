@@ -223,6 +223,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		},
 		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
 		MaxHashes:  cfg.Hash.Concurrent,
+		Owners:     protocol.Owners(cfg.Owners),
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
 		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
