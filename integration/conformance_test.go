@@ -87,7 +87,10 @@ func conform(t *testing.T, back object.Store, raw store.Emptier, part int64, swe
 		return tree
 	}, vfstest.Caps{
 		FirstPart:    part,
+		Append:       true,
+		Resume:       true,
 		ImplicitDirs: true,
+		RenameDir:    true,
 		MaxKey:       1023,
 		Refuses:      refusedNames,
 		PutRaw: func(t *testing.T, _ afero.Fs, key string, content []byte) error {

@@ -46,7 +46,9 @@ import (
 //	D= bytes     the client reads the data connection to its end and gets exactly these bytes
 //	D.           the client ends the data connection in order
 //	ACCEPT       the client takes the data connection that the server opens (PORT, EPRT)
+//	REPEAT n …   the step n times
 //	WAIT 5m      time passes
+//	BEFORE 6m    no more than that has passed since the beginning
 //	CUT          the client ends the control connection
 //	EOF          the server has ended the control connection
 //	FILE p text  the file p holds exactly the text
@@ -147,6 +149,7 @@ type transcript struct {
 	mu     sync.Mutex
 	ports  map[uint16]*pipeListener
 	dialed chan net.Conn
+	begun  time.Time
 	taken  int // so many attempts to listen fail
 
 	control net.Conn
@@ -156,7 +159,7 @@ type transcript struct {
 }
 
 func runTranscript(t *testing.T, file, text string) {
-	tr := &transcript{t: t, root: t.TempDir(), ports: map[uint16]*pipeListener{}, dialed: make(chan net.Conn, 1)}
+	tr := &transcript{t: t, begun: time.Now(), root: t.TempDir(), ports: map[uint16]*pipeListener{}, dialed: make(chan net.Conn, 1)}
 	tree, err := local.New(local.Options{Root: tr.root})
 	if err != nil {
 		t.Fatal(err)
@@ -323,6 +326,19 @@ func (tr *transcript) step(l string) {
 		if b, err := tr.in.ReadByte(); err != io.EOF {
 			tr.fatalf("read %q, %v from the control connection, want its end", b, err)
 		}
+	case "REPEAT":
+		count, rest, _ := strings.Cut(arg, " ")
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			tr.fatalf("%v", err)
+		}
+		for range n {
+			tr.step(rest)
+		}
+	case "BEFORE":
+		if d, err := time.ParseDuration(arg); err != nil || time.Since(tr.begun) > d {
+			tr.fatalf("%v have passed (%v)", time.Since(tr.begun), err)
+		}
 	case "SHUTDOWN":
 		go tr.srv.Shutdown(context.Background()) // ends with the session
 		synctest.Wait()
@@ -386,6 +402,8 @@ func (tr *transcript) option(arg string) {
 		tr.srv.StallTimeout = d
 	case "connect":
 		tr.srv.ConnectTimeout = d
+	case "login":
+		tr.srv.LoginTimeout = d
 	case "attempts":
 		tr.srv.LoginAttempts = n
 	case "banner":

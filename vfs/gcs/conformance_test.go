@@ -33,6 +33,7 @@ func TestConformance(t *testing.T) {
 	}, vfstest.Caps{
 		FirstPart:    chunkUnit,
 		ImplicitDirs: true,
+		RenameDir:    true,
 		MaxKey:       1023,
 		Refuses: []string{"newline", "carriage return", "tab", "control character", "delete character",
 			"invalid UTF-8", "surrogate", "folder marker"},

@@ -45,6 +45,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cloud.google.com/go/storage"
@@ -89,6 +90,9 @@ type Options struct {
 	// each request, credentials included. It is called once, by New.
 	RoundTripper func(http.RoundTripper) http.RoundTripper
 
+	// NoMove renames by rewrite and delete, as it was before objects.move.
+	NoMove bool
+
 	// Budget is the memory that all uploads of the process share.
 	Budget *object.Budget
 
@@ -110,9 +114,16 @@ type Store struct {
 	client    *storage.Client
 	http      *http.Client
 	transport *http.Transport
+
+	noMove  atomic.Bool // objects.move is off, or not known here
+	folders folders
 }
 
-var _ object.Store = (*Store)(nil)
+var (
+	_ object.Store       = (*Store)(nil)
+	_ object.Mover       = (*Store)(nil)
+	_ object.PrefixMover = (*Store)(nil)
+)
 
 // limits are the bounds of one request and of its repetitions.
 type limits struct {
@@ -161,6 +172,7 @@ func open(ctx context.Context, o Options, l limits) (*Store, error) {
 		limits:    l,
 		transport: newTransport(l),
 	}
+	s.noMove.Store(o.NoMove)
 	s.part = roundUp(o.PartSize, chunkUnit)
 	if s.part <= 0 {
 		s.part = defaultPartSize
@@ -198,6 +210,7 @@ func open(ctx context.Context, o Options, l limits) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gcs: make client: %w", err)
 	}
+	s.folders.address = base.JoinPath("storage/v1/b", o.Bucket).String()
 	s.client.SetRetry(
 		storage.WithMaxAttempts(l.attempts),
 		storage.WithBackoff(gax.Backoff{Initial: l.first, Max: l.longest, Multiplier: 2}),

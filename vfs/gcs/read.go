@@ -46,14 +46,28 @@ func attrs(a *storage.ObjectAttrs) object.Attrs {
 		Size:    a.Size,
 		ModTime: t,
 		ETag:    strconv.FormatInt(a.Generation, 10),
+		Class:   a.StorageClass,
+		Sys:     checksum(a.CRC32C),
 	}
 }
+
+// checksum is the CRC32C of an object, its Attrs.Sys.
+type checksum uint32
 
 // List implements [object.Store] (objects.list with the delimiter "/"). One call is one request, but
 // for pages that the service leaves empty.
 func (s *Store) List(ctx context.Context, prefix, token string, max int) (object.Page, error) {
-	q := &storage.Query{Prefix: prefix, Delimiter: "/", Projection: storage.ProjectionNoACL}
-	if err := q.SetAttrSelection([]string{"Name", "Size", "Created", "Updated", "Generation"}); err != nil {
+	return s.list(ctx, prefix, token, "/", max)
+}
+
+// ListAll implements [object.Store] (objects.list without a delimiter).
+func (s *Store) ListAll(ctx context.Context, prefix, token string, max int) (object.Page, error) {
+	return s.list(ctx, prefix, token, "", max)
+}
+
+func (s *Store) list(ctx context.Context, prefix, token, delimiter string, max int) (object.Page, error) {
+	q := &storage.Query{Prefix: prefix, Delimiter: delimiter, Projection: storage.ProjectionNoACL}
+	if err := q.SetAttrSelection([]string{"Name", "Size", "Created", "Updated", "Generation", "CRC32C"}); err != nil {
 		return object.Page{}, fmt.Errorf("gcs: list %q: %w", prefix, err)
 	}
 	it := s.handle().Objects(ctx, q)

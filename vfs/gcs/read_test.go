@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"net/http"
@@ -25,7 +26,7 @@ func TestHead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := object.Attrs{Key: "d/a b#c.txt", Size: 5, ModTime: o.created, ETag: fmt.Sprint(o.gen)}
+	want := object.Attrs{Key: "d/a b#c.txt", Size: 5, ModTime: o.created, ETag: fmt.Sprint(o.gen), Sys: checksum(crc32.Checksum(o.data, castagnoli))}
 	if !a.ModTime.Equal(want.ModTime) {
 		t.Errorf("ModTime %v, want %v", a.ModTime, want.ModTime)
 	}
@@ -306,7 +307,7 @@ func TestCopy(t *testing.T) {
 	for _, size := range []int{3, 1000} { // the fake needs two steps for the second
 		src := f.set("a", content(size))
 		src.ctype, src.meta = "image/png", map[string]string{"mtime": "1"}
-		if err := s.Copy(t.Context(), "b/c d", "a"); err != nil {
+		if err := s.Copy(t.Context(), "b/c d", object.Attrs{Key: "a"}, object.CopyOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		o := f.get("b/c d")
@@ -314,7 +315,7 @@ func TestCopy(t *testing.T) {
 			t.Errorf("copy is %+v", o)
 		}
 	}
-	if err := s.Copy(t.Context(), "b", "none"); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Copy(t.Context(), "b", object.Attrs{Key: "none"}, object.CopyOptions{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Copy of a missing key: %v, want fs.ErrNotExist", err)
 	}
 }
@@ -324,7 +325,7 @@ func TestDelete(t *testing.T) {
 	s := f.store(quick)
 	f.set("a", nil)
 	for range 2 {
-		if err := s.Delete(t.Context(), "a"); err != nil {
+		if err := s.Delete(t.Context(), "a", ""); err != nil {
 			t.Errorf("Delete: %v", err)
 		}
 	}
@@ -335,11 +336,11 @@ func TestDelete(t *testing.T) {
 		fail(w, 403, "retentionPolicyNotMet", "Object is subject to bucket's retention policy")
 		return true
 	}
-	if err := s.Delete(t.Context(), "a"); !errors.Is(err, fs.ErrPermission) {
+	if err := s.Delete(t.Context(), "a", ""); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("held object: %v, want fs.ErrPermission", err)
 	}
 	f.before = noBucket
-	if err := s.Delete(t.Context(), "a"); !errors.Is(err, ErrNoSuchBucket) {
+	if err := s.Delete(t.Context(), "a", ""); !errors.Is(err, ErrNoSuchBucket) {
 		t.Errorf("no bucket: %v, want ErrNoSuchBucket", err)
 	}
 }
@@ -376,10 +377,12 @@ func TestCheck(t *testing.T) {
 // Each method survives some seconds of a store that says "later".
 func TestReadsRetry(t *testing.T) {
 	for name, call := range map[string]func(*Store) error{
-		"head":   func(s *Store) error { _, err := s.Head(context.Background(), "a"); return err },
-		"list":   func(s *Store) error { _, err := s.List(context.Background(), "", "", 10); return err },
-		"copy":   func(s *Store) error { return s.Copy(context.Background(), "b", "a") },
-		"delete": func(s *Store) error { return s.Delete(context.Background(), "a") },
+		"head": func(s *Store) error { _, err := s.Head(context.Background(), "a"); return err },
+		"list": func(s *Store) error { _, err := s.List(context.Background(), "", "", 10); return err },
+		"copy": func(s *Store) error {
+			return s.Copy(context.Background(), "b", object.Attrs{Key: "a"}, object.CopyOptions{})
+		},
+		"delete": func(s *Store) error { return s.Delete(context.Background(), "a", "") },
 		"get": func(s *Store) error {
 			r, _, err := s.Get(context.Background(), "a", 0)
 			if err == nil {
@@ -424,7 +427,7 @@ func TestBadKeys(t *testing.T) {
 		_, _, gerr := s.Get(ctx, key, 0)
 		_, perr := s.Put(ctx, key, object.PutOptions{})
 		for op, err := range map[string]error{
-			"head": herr, "get": gerr, "put": perr, "delete": s.Delete(ctx, key), "copy": s.Copy(ctx, "a", key), "copy to": s.Copy(ctx, key, "a"),
+			"head": herr, "get": gerr, "put": perr, "delete": s.Delete(ctx, key, ""), "copy": s.Copy(ctx, "a", object.Attrs{Key: key}, object.CopyOptions{}), "copy to": s.Copy(ctx, key, object.Attrs{Key: "a"}, object.CopyOptions{}),
 		} {
 			if !errors.Is(err, vfs.ErrBadName) {
 				t.Errorf("%s %.20q: got %v, want vfs.ErrBadName", op, key, err)

@@ -56,12 +56,14 @@ func TestConformance(t *testing.T) {
 				// What must never be seen: beside the prefix.
 				m.Set("site-1/cam 70/secret", []byte("x"))
 				if prefix == "" {
-					m.Delete(t.Context(), "site-1/cam 70/secret")
+					m.Delete(t.Context(), "site-1/cam 70/secret", "")
 				}
 				return s
 			}, vfstest.Caps{
-				FirstPart:    64 << 10,
+				FirstPart: 64 << 10,
+				Append:    true, Resume: true,
 				ImplicitDirs: true,
+				RenameDir:    true,
 				MaxKey:       1023 - len(prefix),
 				Refuses: []string{"newline", "carriage return", "tab", "control character", "delete character",
 					"invalid UTF-8", "surrogate", "folder marker"},

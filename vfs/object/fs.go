@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"mime"
 	"os"
 	"path"
 	"time"
@@ -28,6 +27,9 @@ type Options struct {
 	// what the session knows: a directory that it has visited, listed or made. Stores
 	// that are directories underneath (versitygw) refuse the rest themselves.
 	StrictClash bool
+	// Scratch is the place in the bucket for what has to be stored beside the files for a
+	// while; no client sees it. It ends with a slash. Default ".ftpgw/" below Prefix.
+	Scratch string
 	// Budget is the memory for reading ahead of a client that is faster than one
 	// connection to the store. Nil reads one range after the other.
 	Budget *Budget
@@ -36,12 +38,16 @@ type Options struct {
 	CommitTimeout time.Duration
 	// AbortTimeout bounds the cleaning up of an upload that was given up. Default 30 seconds.
 	AbortTimeout time.Duration
+	// RenameDirMax is how many objects a directory may have, at all depths, to be renamed
+	// by copying them. Default 1,000; negative: no directory is.
+	RenameDirMax int
 }
 
 // tree is what all sessions share.
 type tree struct {
 	store  Store
 	prefix string // "" or "a/b/"
+	hidden string // ends with a slash
 	o      Options
 }
 
@@ -53,6 +59,7 @@ type FS struct {
 	t    *tree
 	ctx  context.Context // bound by WithContext: see vfs.Contexter
 	dirs *sticky         // the session's
+	seen *looked         // the session's
 }
 
 var (
@@ -76,18 +83,24 @@ func New(store Store, o Options) (*FS, error) {
 	if o.AbortTimeout <= 0 {
 		o.AbortTimeout = 30 * time.Second
 	}
-	t := &tree{store: store, prefix: prefix, o: o}
-	return &FS{t: t, ctx: context.Background(), dirs: &sticky{}}, nil
+	if o.RenameDirMax == 0 {
+		o.RenameDirMax = 1000
+	}
+	if o.Scratch == "" {
+		o.Scratch = prefix + scratchDir
+	}
+	t := &tree{store: store, prefix: prefix, hidden: o.Scratch, o: o}
+	return &FS{t: t, ctx: context.Background(), dirs: &sticky{}, seen: &looked{}}, nil
 }
 
 // Session returns the same tree with a memory of its own for directories: what one
 // session has seen and made stays there for it until it ends. It costs two small
 // allocations; the program makes one per login.
-func (f *FS) Session() *FS { return &FS{t: f.t, ctx: f.ctx, dirs: &sticky{}} }
+func (f *FS) Session() *FS { return &FS{t: f.t, ctx: f.ctx, dirs: &sticky{}, seen: &looked{}} }
 
 // WithContext implements vfs.Contexter. The copy shares the session's memory.
 func (f *FS) WithContext(ctx context.Context) afero.Fs {
-	return &FS{t: f.t, ctx: ctx, dirs: f.dirs}
+	return &FS{t: f.t, ctx: ctx, dirs: f.dirs, seen: f.seen}
 }
 
 // Name implements afero.Fs.
@@ -105,10 +118,17 @@ func clean(name string) string { return path.Clean("/" + name) }
 // Stat describes what has the name, a file before a directory. One Head, and
 // for what is no file one List, unless the session knows the directory.
 func (f *FS) Stat(name string) (os.FileInfo, error) {
-	if fi, err := f.statFile(name); err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrIsDir) {
+	fi, err := f.statFile(name)
+	if err == nil {
+		if a, ok := fi.Sys().(Attrs); ok {
+			f.seen.set(a)
+		}
+		return fi, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, vfs.ErrIsDir) {
 		return fi, pathError("stat", name, err)
 	}
-	fi, err := f.statDir(name)
+	fi, err = f.statDir(name)
 	return fi, pathError("stat", name, err)
 }
 
@@ -281,7 +301,7 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 	}
 	u, err := f.t.store.Put(f.ctx, key, PutOptions{
 		IfAbsent:    excl,
-		ContentType: mime.TypeByExtension(path.Ext(clean)),
+		ContentType: contentType(clean),
 	})
 	if err != nil {
 		return nil, err
@@ -317,11 +337,6 @@ func (f *FS) noClash(name, key string) error {
 	return nil
 }
 
-// OpenAt implements vfs.Resumer. A bucket's object cannot be changed in the middle.
-func (f *FS) OpenAt(name string, offset int64) (afero.File, error) {
-	return nil, pathError("open", name, errors.ErrUnsupported)
-}
-
 // Mkdir writes the marker of a directory, an empty object "dir/". Directories above it
 // need not exist: in a bucket they come into being with what is below them.
 func (f *FS) Mkdir(name string, perm os.FileMode) error {
@@ -350,18 +365,23 @@ func (f *FS) mkdir(name string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	u, err := f.t.store.Put(f.ctx, f.dirKey(key), PutOptions{IfAbsent: true, ContentType: "application/x-directory"})
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(f.ctx, f.t.o.CommitTimeout)
-	defer cancel()
-	if err := u.Commit(ctx); err != nil {
+	if err := f.putMarker(f.ctx, f.dirKey(key), true); err != nil {
 		return err
 	}
 	f.dirs.add(clean(name))
 	f.dirs.addParent(clean(name))
 	return nil
+}
+
+// putMarker writes a directory's marker, whose key ends with a slash.
+func (f *FS) putMarker(ctx context.Context, key string, ifAbsent bool) error {
+	u, err := f.t.store.Put(ctx, key, PutOptions{IfAbsent: ifAbsent, ContentType: "application/x-directory"})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.t.o.CommitTimeout)
+	defer cancel()
+	return u.Commit(ctx)
 }
 
 // MkdirAll makes a directory unless it exists.
@@ -378,131 +398,8 @@ func (f *FS) MkdirAll(name string, perm os.FileMode) error {
 	return pathError("mkdir", name, err)
 }
 
-// Remove removes a file, or else an empty directory.
-func (f *FS) Remove(name string) error {
-	err := f.removeFile(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, vfs.ErrIsDir) {
-		err = f.removeDir(name)
-	}
-	return pathError("remove", name, err)
-}
-
-// RemoveFile removes a file: one Head, as stores do not tell whether there was
-// something to delete, and one Delete.
-func (f *FS) RemoveFile(name string) error { return pathError("remove", name, f.removeFile(name)) }
-
-// RemoveDir removes the marker of an empty directory: one List and one Delete.
-// Nothing else is ever removed, so a file that arrives in the meantime stays
-// and keeps its directory.
-func (f *FS) RemoveDir(name string) error { return pathError("remove", name, f.removeDir(name)) }
-
-func (f *FS) removeFile(name string) error {
-	key, err := f.key(name)
-	if err != nil {
-		return err
-	}
-	name = clean(name)
-	if key == f.t.prefix {
-		return vfs.ErrIsDir
-	}
-	if _, err := f.t.store.Head(f.ctx, key); err != nil {
-		if errors.Is(err, fs.ErrNotExist) && f.dirs.has(name) {
-			return vfs.ErrIsDir
-		}
-		return err
-	}
-	if err := f.t.store.Delete(f.ctx, key); err != nil {
-		return err
-	}
-	f.dirs.addParent(name)
-	return nil
-}
-
-func (f *FS) removeDir(name string) error {
-	key, err := f.key(name)
-	if err != nil {
-		return err
-	}
-	if key == f.t.prefix {
-		return fs.ErrPermission
-	}
-	name = clean(name)
-	marker, any, err := f.peek(f.ctx, f.dirKey(key), 2)
-	switch {
-	case err != nil:
-		return err
-	case any:
-		return vfs.ErrNotEmpty
-	case marker.Key != "":
-		if err := f.t.store.Delete(f.ctx, marker.Key); err != nil {
-			return err
-		}
-	case !f.dirs.has(name):
-		return fs.ErrNotExist
-	}
-	f.dirs.forget(name)
-	f.dirs.addParent(name)
-	return nil
-}
-
 // RemoveAll is not offered: nothing here removes more than it was asked for.
 func (f *FS) RemoveAll(name string) error { return pathError("remove", name, errors.ErrUnsupported) }
-
-// Rename gives a file a new name, replacing a file that has it: one List, so that it
-// is not put over a directory, one Copy, one Delete. It is not atomic: when the
-// Delete fails, both names are there, and a repetition is safe. Directories are
-// errors.ErrUnsupported.
-func (f *FS) Rename(oldname, newname string) error {
-	if err := f.rename(oldname, newname); err != nil {
-		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
-	}
-	return nil
-}
-
-func (f *FS) rename(oldname, newname string) error {
-	src, err := f.key(oldname)
-	if err != nil {
-		return err
-	}
-	dst, err := f.newKey(newname)
-	if err != nil {
-		return err
-	}
-	oldname, newname = clean(oldname), clean(newname)
-	if src == f.t.prefix {
-		return fs.ErrPermission
-	}
-	if src == dst { // copying it onto itself and deleting it would be the end of it
-		_, err := f.Stat(oldname)
-		return err
-	}
-	if f.dirs.has(newname) {
-		return vfs.ErrIsDir
-	}
-	_, any, err := f.peek(f.ctx, f.dirKey(dst), 1)
-	if err != nil {
-		return err
-	}
-	if any {
-		f.dirs.add(newname)
-		return vfs.ErrIsDir
-	}
-	if err := f.t.store.Copy(f.ctx, dst, src); err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if _, derr := f.statDir(oldname); derr == nil {
-			return errors.ErrUnsupported
-		}
-		return err
-	}
-	f.dirs.addParent(newname)
-	if err := f.t.store.Delete(f.ctx, src); err != nil {
-		return err
-	}
-	f.dirs.addParent(oldname)
-	return nil
-}
 
 // Chmod is errors.ErrUnsupported: objects have no mode.
 func (f *FS) Chmod(name string, _ os.FileMode) error {

@@ -141,7 +141,10 @@ func TestRequests(t *testing.T) {
 		{"DELE", func(f *object.FS) error { return vfs.RemoveFile(f, "/d/f") }, counts{"head": 1, "delete": 1}},
 		{"MKD", func(f *object.FS) error { return f.Mkdir("/new", 0) }, counts{"list": 1, "head": 1, "single": 1}},
 		{"RMD", func(f *object.FS) error { return vfs.RemoveDir(f, "/empty") }, counts{"list": 1, "delete": 1}},
-		{"RNTO", func(f *object.FS) error { return f.Rename("/d/f", "/d/g") }, counts{"list": 1, "copy": 1, "delete": 1}},
+		{"RNFR and RNTO", func(f *object.FS) error {
+			f.Stat("/d/f")
+			return f.Rename("/d/f", "/d/g")
+		}, counts{"head": 1, "list": 1, "copy": 1, "delete": 1}},
 		{"ABOR of a small STOR", func(f *object.FS) error {
 			w, _ := f.Create("/d/new")
 			w.Write([]byte("x"))
@@ -343,7 +346,7 @@ func TestSession(t *testing.T) {
 	if _, err := vfs.StatDir(one, "/d"); err != nil {
 		t.Fatal(err)
 	}
-	m.Delete(t.Context(), "d/f")
+	m.Delete(t.Context(), "d/f", "")
 	if _, err := vfs.StatDir(one, "/d"); err != nil {
 		t.Errorf("the session that has seen the directory: %v", err)
 	}

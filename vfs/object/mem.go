@@ -186,6 +186,15 @@ func (m *Mem) Head(ctx context.Context, key string) (Attrs, error) {
 
 // List implements Store. The token is the last key or prefix of the page before.
 func (m *Mem) List(ctx context.Context, prefix, token string, max int) (Page, error) {
+	return m.list(ctx, prefix, token, max, true)
+}
+
+// ListAll implements Store.
+func (m *Mem) ListAll(ctx context.Context, prefix, token string, max int) (Page, error) {
+	return m.list(ctx, prefix, token, max, false)
+}
+
+func (m *Mem) list(ctx context.Context, prefix, token string, max int, tree bool) (Page, error) {
 	if _, err := m.request(ctx, "list", prefix); err != nil {
 		return Page{}, err
 	}
@@ -196,14 +205,14 @@ func (m *Mem) List(ctx context.Context, prefix, token string, max int) (Page, er
 	last := token
 	for ; i < len(m.keys) && strings.HasPrefix(m.keys[i], prefix); i++ {
 		key := m.keys[i]
-		if key == token || strings.HasSuffix(last, "/") && last != prefix && strings.HasPrefix(key, last) {
+		if key == token || tree && strings.HasSuffix(last, "/") && last != prefix && strings.HasPrefix(key, last) {
 			continue
 		}
 		if len(p.Objects)+len(p.Prefixes) == max {
 			p.Next = last
 			break
 		}
-		if j := strings.IndexByte(key[len(prefix):], '/'); j >= 0 {
+		if j := strings.IndexByte(key[len(prefix):], '/'); tree && j >= 0 {
 			last = key[:len(prefix)+j+1]
 			p.Prefixes = append(p.Prefixes, last)
 		} else {
@@ -256,33 +265,45 @@ func (b *memBody) Read(p []byte) (int, error) {
 }
 
 // Copy implements Store.
-func (m *Mem) Copy(ctx context.Context, dst, src string) error {
+func (m *Mem) Copy(ctx context.Context, dst string, src Attrs, c CopyOptions) error {
 	n, err := m.request(ctx, "copy", dst)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
-	o, ok := m.objects[src]
-	if ok {
-		t := m.types[src]
+	o, ok := m.objects[src.Key]
+	_, taken := m.objects[dst]
+	switch {
+	case !ok:
+		err = fmt.Errorf("mem: copy %q: %w", src.Key, fs.ErrNotExist)
+	case src.ETag != "" && src.ETag != o.ETag:
+		err = fmt.Errorf("mem: copy %q: %w", src.Key, vfs.ErrBusy)
+	case taken && c.IfAbsent:
+		err = fmt.Errorf("mem: copy to %q: %w", dst, fs.ErrExist)
+	default:
+		t := m.types[src.Key]
 		m.set(dst, o.data)
 		m.types[dst] = t
 	}
 	m.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("mem: copy %q: %w", src, fs.ErrNotExist)
+	if err != nil {
+		return err
 	}
 	return m.answer(ctx, "copy", n, dst)
 }
 
 // Delete implements Store.
-func (m *Mem) Delete(ctx context.Context, key string) error {
+func (m *Mem) Delete(ctx context.Context, key, etag string) error {
 	n, err := m.request(ctx, "delete", key)
 	if err != nil {
 		return err
 	}
 	m.mu.Lock()
 	if i, ok := slices.BinarySearch(m.keys, key); ok {
+		if etag != "" && etag != m.objects[key].ETag {
+			m.mu.Unlock()
+			return fmt.Errorf("mem: delete %q: %w", key, vfs.ErrBusy)
+		}
 		m.keys = slices.Delete(m.keys, i, i+1)
 		delete(m.objects, key)
 		delete(m.types, key)
@@ -297,11 +318,32 @@ func (m *Mem) Put(ctx context.Context, key string, o PutOptions) (Upload, error)
 	return NewUpload(ctx, m.budget, s, UploadOptions{FirstPart: m.part}), nil
 }
 
+// Append implements Appender.
+func (m *Mem) Append(ctx context.Context, key string, n int64, _ string) (Upload, int64, error) {
+	if _, err := m.request(ctx, "append", key); err != nil {
+		return nil, 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.objects[key]
+	switch {
+	case !ok:
+		return nil, 0, fmt.Errorf("mem: append %q: %w", key, fs.ErrNotExist)
+	case n > o.Size:
+		return nil, 0, fmt.Errorf("mem: append %q: %w", key, vfs.ErrBadOffset)
+	case n < 0:
+		n = o.Size
+	}
+	s := &memSink{m: m, key: key, o: PutOptions{IfMatch: o.ETag, ContentType: m.types[key]}, head: o.data[:n], parts: make(map[int][]byte)}
+	return NewUpload(ctx, m.budget, s, UploadOptions{FirstPart: m.part}), n, nil
+}
+
 // memSink is one upload into a Mem.
 type memSink struct {
 	m     *Mem
 	key   string
 	o     PutOptions
+	head  []byte // comes before all parts
 	parts map[int][]byte
 }
 
@@ -321,16 +363,20 @@ func (s *memSink) receive(body Body) ([]byte, error) {
 // publish makes the object visible if its condition holds.
 func (s *memSink) publish(ctx context.Context, op string, n int, data []byte) error {
 	s.m.mu.Lock()
-	_, exists := s.m.objects[s.key]
+	old, exists := s.m.objects[s.key]
 	refused := exists && s.o.IfAbsent
-	if !refused {
-		s.m.set(s.key, data)
+	changed := s.o.IfMatch != "" && old.ETag != s.o.IfMatch
+	if !refused && !changed {
+		s.m.set(s.key, append(slices.Clone(s.head), data...))
 		s.m.types[s.key] = s.o.ContentType
 		delete(s.m.pending, s)
 	}
 	s.m.mu.Unlock()
-	if refused {
+	switch {
+	case refused:
 		return fmt.Errorf("mem: put %q: %w", s.key, fs.ErrExist)
+	case changed:
+		return fmt.Errorf("mem: put %q: %w", s.key, vfs.ErrBusy)
 	}
 	return s.m.answer(ctx, op, n, s.key)
 }

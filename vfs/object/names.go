@@ -1,7 +1,9 @@
 package object
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +16,13 @@ const maxKey = 1024
 
 // folderSuffix ends the keys that old Hadoop tools wrote in place of directories.
 const folderSuffix = "_$folder$"
+
+// ownDir is the directory, at the root of each tree, of the gateway's own objects. No client sees
+// or reaches a name that has it in its path.
+const ownDir = ".ftpgw"
+
+// isOwn reports whether a clean name belongs to the gateway.
+func isOwn(name string) bool { return strings.Contains(name+"/", "/"+ownDir+"/") }
 
 // cleanPrefix turns the prefix of a configuration into "" or "a/b/".
 func cleanPrefix(prefix string) (string, error) {
@@ -35,9 +44,16 @@ func (f *FS) key(name string) (string, error) {
 		// would be tried again and again.
 		return "", vfs.ErrBadName
 	}
-	key := f.t.prefix + path.Clean("/" + name)[1:]
+	name = path.Clean("/" + name)
+	if isOwn(name) {
+		return "", fs.ErrNotExist
+	}
+	key := f.t.prefix + name[1:]
 	if len(key) > maxKey {
 		return "", vfs.ErrBadName
+	}
+	if f.t.isHidden(key) {
+		return "", fs.ErrNotExist
 	}
 	return key, nil
 }
@@ -46,6 +62,9 @@ func (f *FS) key(name string) (string, error) {
 // name that may stand in a bucket is one that we want to put there.
 func (f *FS) newKey(name string) (string, error) {
 	key, err := f.key(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = vfs.ErrBadName
+	}
 	if err != nil {
 		return "", err
 	}
@@ -53,6 +72,11 @@ func (f *FS) newKey(name string) (string, error) {
 		return "", vfs.ErrBadName
 	}
 	return key, nil
+}
+
+// isHidden reports whether the key is the scratch place or lies in it.
+func (t *tree) isHidden(key string) bool {
+	return strings.HasPrefix(key, t.hidden) || key == strings.TrimSuffix(t.hidden, "/")
 }
 
 // dirKey returns the prefix that the keys below a directory have, given the
@@ -76,7 +100,7 @@ func hasControl(s string) bool {
 func entryName(key, prefix string) (string, bool) {
 	name := strings.TrimSuffix(strings.TrimPrefix(key, prefix), "/")
 	switch {
-	case name == "", name == ".", name == "..",
+	case name == "", name == ".", name == "..", name == ownDir,
 		strings.HasSuffix(name, folderSuffix),
 		strings.Contains(name, "/"),
 		!utf8.ValidString(name), hasControl(name):

@@ -38,11 +38,47 @@ type Store interface {
 	// upload is committed.
 	Put(ctx context.Context, key string, o PutOptions) (Upload, error)
 
-	// Copy makes dst a copy of src with all its metadata, replacing dst.
-	Copy(ctx context.Context, dst, src string) error
+	// ListAll is List without a stop at slashes: all objects below prefix, and no prefixes.
+	ListAll(ctx context.Context, prefix, token string, max int) (Page, error)
 
-	// Delete removes one object. A missing key is no error.
-	Delete(ctx context.Context, key string) error
+	// Copy makes dst a copy of src with all its metadata, inside the store; nothing
+	// of it is visible before it is whole. Src is what Head or a listing has said of
+	// the source: if it has an ETag and the source has another one by now,
+	// nothing is copied and the error is vfs.ErrBusy.
+	Copy(ctx context.Context, dst string, src Attrs, o CopyOptions) error
+
+	// Delete removes one object. A missing key is no error. With an etag only
+	// the object that has it is removed, and another one gives vfs.ErrBusy; a store
+	// that cannot compare by itself looks just before.
+	Delete(ctx context.Context, key, etag string) error
+}
+
+// Mover is a Store that may give an object another key without a copy of it.
+type Mover interface {
+	// Move is a Copy and a Delete of the source in one step. It returns
+	// errors.ErrUnsupported, and has done nothing, where this store or bucket cannot.
+	Move(ctx context.Context, dst string, src Attrs, o CopyOptions) error
+}
+
+// PrefixMover is a Store that may give another prefix to all keys below one in one step.
+type PrefixMover interface {
+	// MovePrefix moves what is below src, and its marker, to dst, which has
+	// nothing; both end with a slash. It returns errors.ErrUnsupported, and has done
+	// nothing, where this store or bucket cannot.
+	MovePrefix(ctx context.Context, dst, src string) error
+}
+
+// BatchDeleter is a Store that removes many objects with one request.
+type BatchDeleter interface {
+	// DeleteAll is Delete, with their ETags, of up to 1,000 objects. It goes on behind one that
+	// cannot be removed, and returns the first error.
+	DeleteAll(ctx context.Context, objects []Attrs) error
+}
+
+// CopyOptions says how an object is copied.
+type CopyOptions struct {
+	// IfAbsent refuses to replace: a key that exists gives fs.ErrExist.
+	IfAbsent bool
 }
 
 // Upload is an object being written. Nothing is visible before Commit, and
@@ -66,6 +102,10 @@ type Attrs struct {
 	ModTime time.Time
 	// ETag identifies the content: S3's ETag, the generation on GCS.
 	ETag string
+	// Class is the storage class as the store names it; empty for its default.
+	Class string
+	// Sys is for the store itself: what its Head has learned and its Copy may need.
+	Sys any
 }
 
 // Page is one page of a listing.
@@ -79,6 +119,9 @@ type Page struct {
 type PutOptions struct {
 	// IfAbsent refuses to replace: a key that exists by the time of the commit gives fs.ErrExist.
 	IfAbsent bool
+	// IfMatch refuses to replace anything but the object that has this ETag: where there is another, or
+	// none any more, by the time of the commit, the commit gives vfs.ErrBusy. Empty for no such condition.
+	IfMatch string
 	// ContentType is the media type to store, empty for the store's default.
 	ContentType string
 }

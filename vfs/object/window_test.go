@@ -277,7 +277,7 @@ func TestDownloadGivesWay(t *testing.T) {
 func TestDownloadChanged(t *testing.T) {
 	for what, change := range map[string]func(p *paced){
 		"replaced": func(p *paced) { p.Set("f", bytes.Repeat([]byte("new"), 30<<20)) },
-		"deleted":  func(p *paced) { p.Delete(context.Background(), "f") },
+		"deleted":  func(p *paced) { p.Delete(context.Background(), "f", "") },
 		"shorter":  func(p *paced) { p.Set("f", []byte("new")) },
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,6 +35,12 @@ type fake struct {
 	// when the request has been carried out. n counts the requests of an operation from 1.
 	before func(op string, n int, w http.ResponseWriter, r *http.Request) bool
 	after  func(op string, n int) bool
+	// condCopy: If-None-Match on the target of a copy counts, as on Amazon S3. maxCopy is the size in
+	// bytes above which CopyObject refuses; 0 for none.
+	condCopy bool
+	maxCopy  int
+	// minio has MinIO's way with UploadPartCopy: not into an upload with checksums.
+	minio bool
 	// cut ends the body of a GET after so many bytes; 0 does not.
 	cut int
 
@@ -51,14 +58,33 @@ type fakeObject struct {
 	etag        string
 	crc         string
 	contentType string
+	header      http.Header // what a client may say of an object and get back: metadata, class, encryption
+	tags        string      // as a query
+	acl         string      // the XML that was put
 	at          time.Time
 }
 
 type fakeUpload struct {
 	key, contentType string
+	header           http.Header
+	tags             string
 	crc              bool
 	parts            map[int]fakeObject
 	at               time.Time
+}
+
+// kept returns the headers of a request that an object keeps and shows.
+func kept(h http.Header) http.Header {
+	out := http.Header{}
+	for k, v := range h {
+		switch {
+		case strings.HasPrefix(k, "X-Amz-Meta-"), strings.HasPrefix(k, "X-Amz-Server-Side-Encryption"),
+			k == "X-Amz-Storage-Class", k == "Cache-Control", k == "Content-Disposition", k == "Content-Language", k == "Expires",
+			k == "Content-Encoding", k == "X-Amz-Website-Redirect-Location":
+			out[k] = v
+		}
+	}
+	return out
 }
 
 const fakeBucket = "bucket"
@@ -131,7 +157,8 @@ func (f *fake) set(key string, data []byte) {
 
 func newObject(data []byte, contentType string) fakeObject {
 	sum := md5.Sum(data)
-	return fakeObject{data, `"` + hex.EncodeToString(sum[:]) + `"`, *crc(crc32.ChecksumIEEE(data)), contentType, time.Now()}
+	return fakeObject{data: data, etag: `"` + hex.EncodeToString(sum[:]) + `"`, crc: *crc(crc32.ChecksumIEEE(data)),
+		contentType: contentType, at: time.Now()}
 }
 
 func operation(r *http.Request, key string) string {
@@ -143,8 +170,18 @@ func operation(r *http.Request, key string) string {
 		return "head bucket"
 	case key == "" && r.Method == "GET":
 		return "list"
+	case key == "" && r.Method == "POST" && q.Has("delete"):
+		return "delete objects"
+	case q.Has("renameObject"):
+		return "rename"
+	case q.Has("tagging"):
+		return "get tags"
+	case q.Has("acl"):
+		return strings.ToLower(r.Method) + " acl"
 	case q.Has("uploads"):
 		return "begin"
+	case q.Has("uploadId") && r.Header.Get("X-Amz-Copy-Source") != "":
+		return "part copy"
 	case q.Has("uploadId"):
 		return map[string]string{"PUT": "part", "POST": "complete", "DELETE": "abort", "GET": "list parts"}[r.Method]
 	case r.Header.Get("X-Amz-Copy-Source") != "":
@@ -178,7 +215,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-	if r.Method == "PUT" && op != "copy" {
+	if op == "put" || op == "part" {
 		if sum := r.Header.Get("X-Amz-Checksum-Crc32"); sum != "" && sum != *crc(crc32.ChecksumIEEE(body)) {
 			refuse(w, 400, "BadDigest")
 			return
@@ -222,6 +259,14 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		refuse(w, 412, "PreconditionFailed")
 		return
 	}
+	if m := r.Header.Get("If-Match"); (op == "put" || op == "complete") && m != "" && (!exists || m != old.etag) {
+		if !exists {
+			refuse(w, 404, "NoSuchKey")
+			return
+		}
+		refuse(w, 412, "PreconditionFailed")
+		return
+	}
 	if (op == "get" || op == "head") && !exists {
 		refuse(w, 404, "NoSuchKey")
 		return
@@ -229,26 +274,44 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 	switch op {
 	case "head bucket":
 	case "put":
-		f.objects[key] = newObject(body, r.Header.Get("Content-Type"))
+		o := newObject(body, r.Header.Get("Content-Type"))
+		o.header, o.tags = kept(r.Header), r.Header.Get("X-Amz-Tagging")
+		f.objects[key] = o
 		w.Header().Set("ETag", f.objects[key].etag)
 	case "delete":
-		delete(f.objects, key)
-		w.WriteHeader(204)
-	case "copy":
-		src, err := url.QueryUnescape(r.Header.Get("X-Amz-Copy-Source"))
-		o, ok := f.objects[strings.TrimPrefix(src, fakeBucket+"/")]
-		if err != nil || !ok {
-			refuse(w, 404, "NoSuchKey")
+		if m := r.Header.Get("If-Match"); m != "" && exists && m != old.etag {
+			refuse(w, 412, "PreconditionFailed")
 			return
 		}
-		o.at = time.Now()
-		f.objects[key] = o
-		fmt.Fprintf(w, "<CopyObjectResult><ETag>%s</ETag></CopyObjectResult>", o.etag)
+		delete(f.objects, key)
+		w.WriteHeader(204)
+	case "copy", "part copy", "rename":
+		f.copy(w, r, op, key, up)
+	case "delete objects":
+		f.deleteObjects(w, body)
+	case "get tags":
+		v, _ := url.ParseQuery(old.tags)
+		fmt.Fprint(w, "<Tagging><TagSet>")
+		for k := range v {
+			fmt.Fprintf(w, "<Tag><Key>%s</Key><Value>%s</Value></Tag>", k, v.Get(k))
+		}
+		fmt.Fprint(w, "</TagSet></Tagging>")
+	case "get acl":
+		fmt.Fprint(w, old.acl)
+	case "put acl":
+		old.acl = string(body)
+		f.objects[key] = old
 	case "head", "get":
 		h := w.Header()
 		h.Set("ETag", old.etag)
 		h.Set("Last-Modified", old.at.UTC().Format(http.TimeFormat))
 		h.Set("Content-Type", old.contentType)
+		for k, v := range old.header {
+			h[k] = v
+		}
+		if v, _ := url.ParseQuery(old.tags); len(v) > 0 {
+			h.Set("X-Amz-Tagging-Count", strconv.Itoa(len(v)))
+		}
 		if m := r.Header.Get("If-Match"); m != "" && m != old.etag {
 			refuse(w, 412, "PreconditionFailed")
 			return
@@ -282,6 +345,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		f.versions++
 		id := fmt.Sprintf("upload-%d", f.versions)
 		f.uploads[id] = &fakeUpload{key: key, contentType: r.Header.Get("Content-Type"), parts: map[int]fakeObject{},
+			header: kept(r.Header), tags: r.Header.Get("X-Amz-Tagging"),
 			crc: r.Header.Get("X-Amz-Checksum-Type") == "FULL_OBJECT", at: time.Now()}
 		fmt.Fprintf(w, "<InitiateMultipartUploadResult><UploadId>%s</UploadId></InitiateMultipartUploadResult>", id)
 	case "part":
@@ -294,11 +358,7 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 		delete(f.uploads, q.Get("uploadId"))
 		w.WriteHeader(204)
 	case "list parts":
-		fmt.Fprint(w, "<ListPartsResult>")
-		for n := range up.parts {
-			fmt.Fprintf(w, "<Part><PartNumber>%d</PartNumber></Part>", n)
-		}
-		fmt.Fprint(w, "</ListPartsResult>")
+		f.listParts(w, q, up)
 	case "list uploads":
 		fmt.Fprint(w, "<ListMultipartUploadsResult>")
 		for id, u := range f.uploads {
@@ -310,6 +370,29 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 	default:
 		refuse(w, 405, "MethodNotAllowed")
 	}
+}
+
+// listParts gives the parts in pages of two.
+func (f *fake) listParts(w http.ResponseWriter, q url.Values, up *fakeUpload) {
+	after, _ := strconv.Atoi(q.Get("part-number-marker"))
+	fmt.Fprint(w, "<ListPartsResult>")
+	count, last, more := 0, 0, false
+	for _, n := range slices.Sorted(maps.Keys(up.parts)) {
+		if n <= after {
+			continue
+		}
+		if more = count == 2; more {
+			break
+		}
+		p := up.parts[n]
+		fmt.Fprintf(w, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag><Size>%d</Size>", n, p.etag, len(p.data))
+		if up.crc {
+			fmt.Fprintf(w, "<ChecksumCRC32>%s</ChecksumCRC32>", p.crc)
+		}
+		fmt.Fprint(w, "</Part>")
+		count, last = count+1, n
+	}
+	fmt.Fprintf(w, "<IsTruncated>%v</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker></ListPartsResult>", more, last)
 }
 
 func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, id string, body []byte) {
@@ -341,6 +424,7 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, 
 	}
 	o := newObject(data, up.contentType)
 	o.etag = fmt.Sprintf("\"%x-%d\"", sums.Sum(nil), len(in.Part))
+	o.header, o.tags = up.header, up.tags
 	if up.crc && r.Header.Get("X-Amz-Checksum-Crc32") != o.crc {
 		refuse(w, 400, "BadDigest")
 		return
@@ -373,7 +457,7 @@ func (f *fake) list(w http.ResponseWriter, q url.Values) {
 	truncated := false
 	for _, k := range keys {
 		name := k
-		if i := strings.IndexByte(k[len(prefix):], '/'); i >= 0 {
+		if i := strings.IndexByte(k[len(prefix):], '/'); i >= 0 && q.Get("delimiter") == "/" {
 			name = k[:len(prefix)+i+1]
 		}
 		if name <= token || name == last {
@@ -385,13 +469,13 @@ func (f *fake) list(w http.ResponseWriter, q url.Values) {
 		}
 		n++
 		last = name
-		if name != k || strings.HasSuffix(name, "/") && name != prefix {
+		if q.Get("delimiter") == "/" && (name != k || strings.HasSuffix(name, "/") && name != prefix) {
 			fmt.Fprintf(&out, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", enc(name))
 			continue
 		}
 		o := f.objects[k]
-		fmt.Fprintf(&out, "<Contents><Key>%s</Key><Size>%d</Size><LastModified>%s</LastModified><ETag>%s</ETag></Contents>",
-			enc(k), len(o.data), o.at.UTC().Format("2006-01-02T15:04:05.000Z"), strings.ReplaceAll(o.etag, `"`, "&quot;"))
+		fmt.Fprintf(&out, "<Contents><Key>%s</Key><Size>%d</Size><LastModified>%s</LastModified><ETag>%s</ETag><StorageClass>%s</StorageClass></Contents>",
+			enc(k), len(o.data), o.at.UTC().Format("2006-01-02T15:04:05.000Z"), strings.ReplaceAll(o.etag, `"`, "&quot;"), o.header.Get("X-Amz-Storage-Class"))
 	}
 	fmt.Fprint(w, "<ListBucketResult>")
 	if q.Get("encoding-type") == "url" {
@@ -404,4 +488,82 @@ func (f *fake) list(w http.ResponseWriter, q url.Values) {
 		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", b.String())
 	}
 	fmt.Fprint(w, "</ListBucketResult>")
+}
+
+// copy does what has a source: a copy, a part that is one, and the renaming of directory buckets.
+func (f *fake) copy(w http.ResponseWriter, r *http.Request, op, key string, up *fakeUpload) {
+	h := r.Header
+	match, absent := h.Get("X-Amz-Copy-Source-If-Match"), h.Get("If-None-Match")
+	from := h.Get("X-Amz-Copy-Source")
+	if op == "rename" {
+		from, match = h.Get("X-Amz-Rename-Source"), h.Get("X-Amz-Rename-Source-If-Match")
+	}
+	src, err := url.QueryUnescape(from)
+	src = strings.TrimPrefix(src[strings.IndexByte(src, '/')+1:], "/")
+	o, ok := f.objects[src]
+	_, taken := f.objects[key]
+	switch {
+	case err != nil || !ok:
+		refuse(w, 404, "NoSuchKey")
+		return
+	case match != "" && match != o.etag, absent == "*" && taken && f.condCopy:
+		refuse(w, 412, "PreconditionFailed")
+		return
+	case op == "copy" && f.maxCopy > 0 && len(o.data) > f.maxCopy:
+		refuse(w, 400, "InvalidRequest")
+		return
+	}
+	if op == "part copy" {
+		var first, last int
+		if n, _ := fmt.Sscanf(h.Get("X-Amz-Copy-Source-Range"), "bytes=%d-%d", &first, &last); n != 2 || last >= len(o.data) {
+			refuse(w, 400, "InvalidArgument")
+			return
+		}
+		if f.minio && up.crc {
+			refuse(w, 400, "InvalidRequest")
+			return
+		}
+		n, _ := strconv.Atoi(r.URL.Query().Get("partNumber"))
+		part := newObject(o.data[first:last+1], "")
+		up.parts[n] = part
+		fmt.Fprintf(w, "<CopyPartResult><ETag>%s</ETag><ChecksumCRC32>%s</ChecksumCRC32></CopyPartResult>", part.etag, part.crc)
+		return
+	}
+	if op == "rename" {
+		delete(f.objects, src)
+	} else {
+		// As Amazon's: metadata and tags stay, class and encryption are what the request says.
+		header := http.Header{}
+		for k, v := range o.header {
+			if !strings.HasPrefix(k, "X-Amz-Server-Side-Encryption") && k != "X-Amz-Storage-Class" {
+				header[k] = v
+			}
+		}
+		for k, v := range kept(h) {
+			header[k] = v
+		}
+		o.header, o.acl = header, ""
+	}
+	o.at = time.Now()
+	f.objects[key] = o
+	fmt.Fprintf(w, "<CopyObjectResult><ETag>%s</ETag></CopyObjectResult>", o.etag)
+}
+
+func (f *fake) deleteObjects(w http.ResponseWriter, body []byte) {
+	var in struct {
+		Object []struct{ Key, ETag string }
+	}
+	if err := xml.Unmarshal(body, &in); err != nil {
+		refuse(w, 400, "MalformedXML")
+		return
+	}
+	fmt.Fprint(w, "<DeleteResult>")
+	for _, o := range in.Object {
+		if have, ok := f.objects[o.Key]; ok && o.ETag != "" && o.ETag != have.etag {
+			fmt.Fprintf(w, "<Error><Key>%s</Key><Code>PreconditionFailed</Code></Error>", o.Key)
+			continue
+		}
+		delete(f.objects, o.Key)
+	}
+	fmt.Fprint(w, "</DeleteResult>")
 }

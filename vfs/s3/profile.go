@@ -13,12 +13,27 @@ type profile struct {
 	// encodeList: the server can write the keys of a listing URL-encoded, so that any
 	// character survives XML.
 	encodeList bool
+	// condCopyDest: a copy can be told not to replace what is there. Servers that do not know it
+	// replace in silence.
+	condCopyDest bool
+	// condDelete: a deletion can be told which object is meant. Servers that do not know it
+	// delete in silence.
+	condDelete bool
+	// batchDelete: many objects can be deleted with one request that has a CRC32 header.
+	batchDelete bool
+	// partCopyChecksum: parts may be copied into an upload that has a checksum.
+	partCopyChecksum bool
+	// ifMatch: the server keeps the condition If-Match of PutObject and
+	// CompleteMultipartUpload. Without it the object is looked at just before.
+	ifMatch bool
+	// noPartCopy: the server copies no parts of objects. They are copied through this program.
+	noPartCopy bool
 }
 
 var profiles = map[string]profile{
-	"aws":       {crc32: true, encodeList: true},
-	"minio":     {crc32: true, pathStyle: true, encodeList: true},
-	"versitygw": {crc32: true, pathStyle: true, encodeList: true},
+	"aws":       {crc32: true, encodeList: true, condCopyDest: true, condDelete: true, batchDelete: true, partCopyChecksum: true, ifMatch: true},
+	"minio":     {crc32: true, pathStyle: true, encodeList: true, batchDelete: true, ifMatch: true},
+	"versitygw": {crc32: true, pathStyle: true, encodeList: true, condDelete: true, partCopyChecksum: true, ifMatch: true},
 	"ceph":      {pathStyle: true, encodeList: true},
 	"generic":   {encodeList: true},
 }

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
@@ -28,15 +27,26 @@ func (s *Store) Head(ctx context.Context, key string) (object.Attrs, error) {
 		Size:    aws.ToInt64(out.ContentLength),
 		ModTime: aws.ToTime(out.LastModified),
 		ETag:    aws.ToString(out.ETag),
+		Class:   string(out.StorageClass),
+		Sys:     encryption{out.ServerSideEncryption, out.SSEKMSKeyId, out.BucketKeyEnabled},
 	}, nil
 }
 
 // List implements object.Store: ListObjectsV2 with the delimiter "/".
 func (s *Store) List(ctx context.Context, prefix, token string, max int) (object.Page, error) {
+	return s.list(ctx, prefix, token, max, aws.String("/"))
+}
+
+// ListAll implements object.Store: ListObjectsV2 without a delimiter.
+func (s *Store) ListAll(ctx context.Context, prefix, token string, max int) (object.Page, error) {
+	return s.list(ctx, prefix, token, max, nil)
+}
+
+func (s *Store) list(ctx context.Context, prefix, token string, max int, delimiter *string) (object.Page, error) {
 	in := &s3.ListObjectsV2Input{
 		Bucket:    &s.bucket,
 		Prefix:    &prefix,
-		Delimiter: aws.String("/"),
+		Delimiter: delimiter,
 		MaxKeys:   aws.Int32(int32(max)),
 	}
 	if token != "" {
@@ -66,7 +76,7 @@ func (s *Store) List(ctx context.Context, prefix, token string, max int) (object
 		if err != nil {
 			return p, translate(ctx, "list", prefix, err)
 		}
-		p.Objects[i] = object.Attrs{Key: key, Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified), ETag: aws.ToString(o.ETag)}
+		p.Objects[i] = object.Attrs{Key: key, Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified), ETag: aws.ToString(o.ETag), Class: string(o.StorageClass)}
 	}
 	for i, c := range out.CommonPrefixes {
 		if p.Prefixes[i], err = decode(aws.ToString(c.Prefix)); err != nil {
@@ -109,50 +119,4 @@ func (s *Store) get(ctx context.Context, d *download) (io.ReadCloser, object.Att
 		return nil, object.Attrs{}, err
 	}
 	return d, d.attrs, nil
-}
-
-// Copy implements object.Store: CopyObject, which keeps all metadata. An object
-// above 5 GB gives vfs.ErrTooLarge.
-func (s *Store) Copy(ctx context.Context, dst, src string) error {
-	_, err := s.client.CopyObject(ctx, &s3.CopyObjectInput{
-		Bucket:     &s.bucket,
-		Key:        &dst,
-		CopySource: aws.String(escape(s.bucket + "/" + src)),
-	})
-	if err == nil {
-		return nil
-	}
-	if code(err) == "InvalidRequest" || code(err) == "EntityTooLarge" {
-		if a, herr := s.Head(ctx, src); herr == nil && a.Size > maxCopy {
-			return &storeError{"copy", src, vfs.ErrTooLarge, err}
-		}
-	}
-	return translate(ctx, "copy", src, err)
-}
-
-// escape encodes the source of a copy. The server decodes it as it does a
-// query, so "+" has to be encoded too.
-func escape(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
-			c == '-', c == '_', c == '.', c == '~', c == '/':
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
-
-// Delete implements object.Store: DeleteObject. In a bucket with versions it
-// leaves a delete marker.
-func (s *Store) Delete(ctx context.Context, key string) error {
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &key})
-	err = translate(ctx, "delete", key, err)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // some servers say so
-	}
-	return err
 }

@@ -22,12 +22,13 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
 
-// minPart is the least size of a part but for the last, in bytes; maxParts how
+// minPart is the least size of a part but for the last, in bytes, maxPart the largest; maxParts how
 // many an object can have; maxCopy the largest object that one request can copy.
 const (
 	minPart  = 5 << 20
+	maxPart  = 5 << 30
 	maxParts = 10000
-	maxCopy  = 5 << 30
+	maxCopy  = 5_000_000_000
 )
 
 // Options say where a bucket is and how to speak to its server.
@@ -55,6 +56,18 @@ type Options struct {
 	MaxPartSize int64
 	// Parallel is how many parts of an upload are sent at once. Default 2.
 	Parallel int
+
+	// AppendThrough is how many bytes of an object may go through this program for what is appended
+	// to them, where the server copies no parts. Default 1 GiB.
+	AppendThrough int64
+	// MaxCopy is the size in bytes above which an object is copied, for a rename, in parts.
+	// Default and limit of the service: 5 GB.
+	MaxCopy int64
+	// CopyPart is the size in bytes of such a part, 5 MiB to 5 GiB; more where 10,000 parts would not reach. Default 512 MiB.
+	CopyPart int64
+	// KeepACL gives renamed and copied objects the access control list of the old one, with two requests
+	// more each. Buckets whose owner owns all objects, as new ones do, have no such lists.
+	KeepACL bool
 
 	// RootCAs are trusted for the server's certificate; nil for the system's.
 	RootCAs *x509.CertPool
@@ -86,7 +99,11 @@ type Store struct {
 	active map[string]struct{} // ids of the multipart uploads of this process
 }
 
-var _ object.Store = (*Store)(nil)
+var (
+	_ object.Store        = (*Store)(nil)
+	_ object.Mover        = (*Store)(nil)
+	_ object.BatchDeleter = (*Store)(nil)
+)
 
 // New returns the Store for a bucket. It reads credentials but sends nothing to
 // the bucket: see [Store.Check].
@@ -107,9 +124,19 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if o.MaxPartSize <= 0 {
 		o.MaxPartSize = 64 << 20
 	}
-	if o.MaxPartSize < minPart || o.MaxPartSize > maxCopy {
+	if o.MaxPartSize < minPart || o.MaxPartSize > maxPart {
 		return nil, fmt.Errorf("s3: a largest part of %d bytes: want 5 MiB to 5 GiB", o.MaxPartSize)
 	}
+	if o.AppendThrough <= 0 {
+		o.AppendThrough = 1 << 30
+	}
+	if o.MaxCopy <= 0 || o.MaxCopy > maxCopy {
+		o.MaxCopy = maxCopy
+	}
+	if o.CopyPart <= 0 {
+		o.CopyPart = 512 << 20
+	}
+	o.CopyPart = min(max(o.CopyPart, minPart), maxPart)
 	if o.StallTimeout <= 0 {
 		o.StallTimeout = time.Minute
 	}

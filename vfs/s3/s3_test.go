@@ -456,7 +456,7 @@ func TestErrors(t *testing.T) {
 		for op, err := range map[string]error{
 			"put":  put(s, t.Context(), "f", []byte("x"), object.PutOptions{}),
 			"get":  func() error { _, _, err := get(s, t.Context(), "f", 0); return err }(),
-			"copy": s.Copy(t.Context(), "g", "f"),
+			"copy": s.Copy(t.Context(), "g", object.Attrs{Key: "f", ETag: `"1"`}, object.CopyOptions{}),
 		} {
 			if !errors.Is(err, c.want) {
 				t.Errorf("%s answered with %d %s: %v, want %v", op, c.status, c.code, err, c.want)
@@ -561,7 +561,7 @@ func TestRoundTripper(t *testing.T) {
 		}
 	})
 	put(s, t.Context(), "f", nil, object.PutOptions{})
-	s.Delete(t.Context(), "f")
+	s.Delete(t.Context(), "f", "")
 	if want := []string{"PutObject", "DeleteObject"}; !slices.Equal(ops, want) {
 		t.Errorf("operations %q, want %q", ops, want)
 	}

@@ -1,0 +1,77 @@
+package object
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// Remove removes a file, or else an empty directory.
+func (f *FS) Remove(name string) error {
+	err := f.removeFile(name)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, vfs.ErrIsDir) {
+		err = f.removeDir(name)
+	}
+	return pathError("remove", name, err)
+}
+
+// RemoveFile removes a file: one Head, as stores do not tell whether there was
+// something to delete, and one Delete of what the Head has seen: an object that
+// somebody stores in between stays, and the error is vfs.ErrBusy.
+func (f *FS) RemoveFile(name string) error { return pathError("remove", name, f.removeFile(name)) }
+
+// RemoveDir removes the marker of an empty directory: one List and one Delete.
+// Nothing else is ever removed, so a file that arrives in the meantime stays
+// and keeps its directory.
+func (f *FS) RemoveDir(name string) error { return pathError("remove", name, f.removeDir(name)) }
+
+func (f *FS) removeFile(name string) error {
+	key, err := f.key(name)
+	if err != nil {
+		return err
+	}
+	name = clean(name)
+	if key == f.t.prefix {
+		return vfs.ErrIsDir
+	}
+	a, err := f.t.store.Head(f.ctx, key)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) && f.dirs.has(name) {
+			return vfs.ErrIsDir
+		}
+		return err
+	}
+	if err := f.t.store.Delete(f.ctx, key, a.ETag); err != nil {
+		return err
+	}
+	f.dirs.addParent(name)
+	return nil
+}
+
+func (f *FS) removeDir(name string) error {
+	key, err := f.key(name)
+	if err != nil {
+		return err
+	}
+	if key == f.t.prefix {
+		return fs.ErrPermission
+	}
+	name = clean(name)
+	marker, any, err := f.peek(f.ctx, f.dirKey(key), 2)
+	switch {
+	case err != nil:
+		return err
+	case any:
+		return vfs.ErrNotEmpty
+	case marker.Key != "":
+		if err := f.t.store.Delete(f.ctx, marker.Key, ""); err != nil {
+			return err
+		}
+	case !f.dirs.has(name):
+		return fs.ErrNotExist
+	}
+	f.dirs.forget(name)
+	f.dirs.addParent(name)
+	return nil
+}
