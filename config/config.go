@@ -49,6 +49,9 @@ type Config struct {
 	// The encoding of file names on the wire, by its IANA or WHATWG name: utf-8, iso-8859-1, windows-1252,
 	// shift_jis, gbk ...
 	Encoding string `yaml:"encoding"`
+	// How listings call the owners of files on disks: names (as the system has them), ids (their numbers), hidden. Names tell
+	// whoever may list which accounts the machine has.
+	Owners string `yaml:"owners" enum:"names,ids,hidden"`
 	// Tell times in the server's own zone instead of UTC.
 	LocalTime bool `yaml:"local_time"`
 	// Let the kernel move files of local disks (sendfile). Only switch it off for file systems on which it fails.
@@ -441,6 +444,7 @@ func Default() *Config {
 		Hash:          Hash{MaxRead: 8 << 30, Concurrent: 4},
 		ASCII:         "explicit",
 		Encoding:      "utf-8",
+		Owners:        "names",
 		Sendfile:      true,
 		ModeZ:         true,
 		Banner:        "ftp-gateway ready.",

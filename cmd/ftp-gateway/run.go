@@ -237,6 +237,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		Encodings:  lookupEncoding,
 		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
 		MaxHashes:  cfg.Hash.Concurrent,
+		Owners:     protocol.Owners(cfg.Owners),
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
 		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
