@@ -53,6 +53,8 @@ import (
 //	EOF          the server has ended the control connection
 //	FILE p text  the file p holds exactly the text
 //	MAKE p text  makes the file p
+//	MKDIR p      makes the directory p
+//	LINK p to    makes p a symbolic link
 //	DIR p        the directory p exists
 //	NONE p       p does not exist
 //
@@ -362,6 +364,14 @@ func (tr *transcript) file(op, arg string) {
 		if err := os.Chtimes(p, time.Unix(981173106, 0), time.Unix(981173106, 0)); err != nil { // 2001-02-03 04:05:06 UTC
 			tr.fatalf("%v", err)
 		}
+	case "MKDIR":
+		if err := os.MkdirAll(p, 0o755); err != nil {
+			tr.fatalf("%v", err)
+		}
+	case "LINK":
+		if err := os.Symlink(tr.unquote(text), p); err != nil {
+			tr.fatalf("%v", err)
+		}
 	case "DIR":
 		if fi, err := os.Stat(p); err != nil || !fi.IsDir() {
 			tr.fatalf("%s is no directory: %v", name, err)
@@ -404,6 +414,8 @@ func (tr *transcript) option(arg string) {
 		tr.srv.PassivePorts = PortRange{uint16(n), uint16(n)}
 	case "taken":
 		tr.taken = n
+	case "owners":
+		tr.srv.Owners = Owners(v)
 	case "maxhash":
 		tr.srv.MaxHash = int64(n)
 	case "settle":
