@@ -37,6 +37,7 @@ func (c *Config) Check() Report {
 	k.backends()
 	k.users()
 	k.anonymous()
+	k.events()
 	if _, err := LookupEncoding(c.Encoding); err != nil {
 		k.errorf("encoding", "names such as utf-8, iso-8859-1, windows-1252, shift_jis", "%v", err)
 	}
@@ -92,6 +93,8 @@ func (k *checker) listeners() {
 			k.errorf(at+".tls.mode", "add tls.certificates", "TLS needs a certificate")
 		case mode == "none" && len(l.TLS.Require) > 0:
 			k.errorf(at+".tls.require", "set mode: explicit or implicit", "the listener has no TLS that could be required")
+		case mode != "none":
+			k.listenerTLS(at+".tls", l)
 		}
 	}
 }
@@ -161,7 +164,7 @@ func (k *checker) tls() {
 		if err != nil {
 			hint := ""
 			if cert.Key == "" {
-				hint = `the file has to hold the key too, or name it with "key"`
+				hint = fmt.Sprintf("the file has to hold the key too, or name it with %s", k.keyName(at+".key", `"key"`))
 			}
 			k.errorf(keyAt, hint, "%s", strings.TrimPrefix(err.Error(), "tls: "))
 			continue
@@ -175,9 +178,9 @@ func (k *checker) tls() {
 			}
 		}
 	}
-	if k.c.TLS.Min == "1.0" || k.c.TLS.Min == "1.1" {
-		k.warnf("tls.min", "only for devices that know nothing newer", "TLS below 1.2 is broken by today's standards")
-	}
+	k.oldTLS("tls.min", k.c.TLS.Min)
+	k.ciphers("tls.ciphers", k.c.TLS.Ciphers)
+	k.clientCA("tls.client_ca", k.c.TLS.ClientCA)
 }
 
 // KeyFile is the file that holds the private key.
@@ -424,8 +427,11 @@ func (k *checker) users() {
 		if n := strings.ToLower(u.Name); k.c.Anonymous != nil && (n == "anonymous" || n == "ftp") {
 			k.errorf(at+".name", `remove the user or the key "anonymous"`, "%q is a name of anonymous logins", u.Name)
 		}
-		if u.Password == "" && u.PasswordFile == "" {
+		if u.Password == "" && u.PasswordFile == "" && u.Certificate == "" {
 			k.errorf(at, `make one with "ftp-gateway hash-password"`, "the password is missing")
+		}
+		if u.Certificate != "" && !k.asksForCertificates() {
+			k.errorf(at+".certificate", "set tls.client_auth and tls.client_ca", "no listener asks for client certificates")
 		}
 		if u.PasswordFile != "" {
 			k.keyMode(at+".password_file", u.PasswordFile)

@@ -68,6 +68,8 @@ type Config struct {
 	Anonymous *Anonymous `yaml:"anonymous"`
 	// The log.
 	Log Log `yaml:"log"`
+	// Telling other programs what happens: webhooks, commands, a file.
+	Events Events `yaml:"events"`
 	// Prometheus metrics and probes over HTTP.
 	Metrics Metrics `yaml:"metrics"`
 
@@ -95,6 +97,14 @@ type ListenerTLS struct {
 	Mode string `yaml:"mode" enum:"none,explicit,implicit"`
 	// What must be encrypted: control refuses USER in clear text, data refuses transfers in clear text.
 	Require []string `yaml:"require" enum:"control,data"`
+	// The oldest version on this listener. Default: tls.min. Old devices get a listener of their own.
+	Min string `yaml:"min" enum:"1.0,1.1,1.2,1.3"`
+	// The ciphers of TLS 1.2 and older on this listener. Default: tls.ciphers.
+	Ciphers []string `yaml:"ciphers"`
+	// Whether this listener asks for client certificates. Default: tls.client_auth.
+	ClientAuth string `yaml:"client_auth" enum:"none,request,require"`
+	// Whom this listener trusts for client certificates. Default: tls.client_ca.
+	ClientCA Path `yaml:"client_ca"`
 }
 
 // TLS holds certificates and what is asked of TLS connections.
@@ -104,6 +114,17 @@ type TLS struct {
 	Certificates []Certificate `yaml:"certificates"`
 	// The oldest version that is accepted: "1.0" to "1.3". Below 1.2 only for old devices.
 	Min string `yaml:"min" enum:"1.0,1.1,1.2,1.3"`
+	// The ciphers of TLS 1.2 and older, by their IANA names such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256; those of
+	// TLS 1.3 cannot be chosen. Default: what is thought safe today; with min below 1.2 also the RSA key exchange.
+	Ciphers []string `yaml:"ciphers"`
+	// Client certificates: none does not ask, request verifies one that is shown, require refuses clients without. What
+	// they mean for a login is users[].certificate.
+	ClientAuth string `yaml:"client_auth" enum:"none,request,require"`
+	// PEM file with the authorities to trust for client certificates. SIGHUP reads it again.
+	ClientCA Path `yaml:"client_ca"`
+	// Let clients go back to clear text on the control connection after the login (CCC), for firewalls that must read it.
+	// Names of files and all commands can then be read and changed by anybody on the way.
+	CCC bool `yaml:"ccc"`
 	// Whether a data connection has to resume the TLS session of its control connection: off, prefer
 	// (accepted without as well), require.
 	SessionReuse string `yaml:"session_reuse" enum:"off,prefer,require"`
@@ -311,6 +332,9 @@ type User struct {
 	Password Secret `yaml:"password"`
 	// File that holds the same.
 	PasswordFile Path `yaml:"password_file"`
+	// The client certificate that a login needs beside the password, or instead of it where there is no password: a common or
+	// alternative name, or sha256: and a fingerprint. A listener with client_auth has to ask for it.
+	Certificate string `yaml:"certificate"`
 	// Letters: e change directory, l list, r retrieve, a append, d delete, f rename, m make directories,
 	// w store, M change modes, T change times.
 	Permissions string `yaml:"permissions"`
@@ -350,7 +374,7 @@ type Metrics struct {
 func Default() *Config {
 	return &Config{
 		Listeners: []Listener{{Address: ":2121"}},
-		TLS:       TLS{Min: "1.2", SessionReuse: "prefer"},
+		TLS:       TLS{Min: "1.2", ClientAuth: "none", SessionReuse: "prefer"},
 		Passive:   Passive{Match: "address"},
 		Limits: Limits{
 			Connections: 512, Login: 2 * time.Minute, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
@@ -366,6 +390,7 @@ func Default() *Config {
 		Banner:        "ftp-gateway ready.",
 		ShutdownGrace: 30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},
+		Events:        Events{OutboxMax: 100_000},
 	}
 }
 

@@ -7,6 +7,7 @@
 //   - clients: curl, lftp, ncftp, tnftp, wget, Python's ftplib, Perl's Net::FTP, and
 //     a client of our own that can misbehave
 //   - fault: a proxy between the gateway and the store
+//   - assertions: short raw conversations, one for each sentence of the RFCs, and what plays them
 //   - store: the bucket as the vendor's SDK sees it
 //   - listing: a bucket with as many objects as one likes, for listings only
 //

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -20,6 +21,8 @@ import (
 type Conn struct {
 	Raw *net.TCPConn // under TLS, if there is any
 	TLS *tls.Conn    // nil in clear text
+	// Greeting is what the server said first.
+	Greeting Reply
 
 	cfg *tls.Config
 	r   *bufio.Reader
@@ -45,9 +48,13 @@ func DialFrom(ctx context.Context, from, addr string) (*Conn, error) {
 		return nil, err
 	}
 	c := conn.Raw
-	if err := conn.want(220, "the greeting"); err != nil {
+	conn.Greeting, err = conn.ReadReply()
+	if err == nil && conn.Greeting.Code != 220 {
+		err = fmt.Errorf("got %q, want 220", conn.Greeting.Text)
+	}
+	if err != nil {
 		c.Close()
-		return nil, err
+		return nil, fmt.Errorf("the greeting: %w", err)
 	}
 	return conn, nil
 }
@@ -117,16 +124,62 @@ func (c *Conn) StartTLS(ctx context.Context, cfg *tls.Config) error {
 	if _, err := c.Expect(234, "AUTH TLS"); err != nil {
 		return err
 	}
-	t := tls.Client(c.Raw, cfg)
-	if err := t.HandshakeContext(ctx); err != nil {
+	if err := c.Handshake(ctx, cfg); err != nil {
 		return err
 	}
-	c.TLS, c.cfg, c.r, c.w = t, cfg, bufio.NewReader(t), t
 	if _, err := c.Expect(200, "PBSZ 0"); err != nil {
 		return err
 	}
 	_, err := c.Expect(200, "PROT P")
 	return err
+}
+
+// Handshake puts TLS over the control connection, and says nothing of data connections.
+func (c *Conn) Handshake(ctx context.Context, cfg *tls.Config) error {
+	t := tls.Client(c.Raw, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	c.TLS, c.cfg, c.r, c.w = t, cfg, bufio.NewReader(t), t
+	return nil
+}
+
+// Clear takes TLS off the control connection again, as both sides do behind CCC: each sends a close_notify.
+func (c *Conn) Clear() error {
+	if err := c.TLS.CloseWrite(); err != nil {
+		return err
+	}
+	c.Raw.SetReadDeadline(time.Now().Add(Patience))
+	if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
+		return fmt.Errorf("%q and %v behind CCC, want a close_notify alone", rest, err)
+	}
+	c.TLS, c.r, c.w = nil, bufio.NewReader(c.Raw), c.Raw
+	return nil
+}
+
+// WaitEnd wants the server to end the connection without another word.
+func (c *Conn) WaitEnd() error {
+	c.Raw.SetReadDeadline(time.Now().Add(Patience))
+	if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
+		return fmt.Errorf("%q and %v, want the end of the connection", rest, err)
+	}
+	return nil
+}
+
+// Urgent writes bytes of which the last is TCP urgent data (RFC 854's Synch). Without TLS only.
+func (c *Conn) Urgent(b []byte) error {
+	raw, err := c.Raw.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var serr error
+	if err := raw.Write(func(fd uintptr) bool {
+		serr = syscall.Sendto(int(fd), b, syscall.MSG_OOB, nil)
+		return serr != syscall.EAGAIN
+	}); err != nil {
+		return err
+	}
+	return serr
 }
 
 // Send writes a line without waiting for its answer.
