@@ -69,6 +69,7 @@ func (f *FS) rename(oldname, newname string, o CopyOptions) error {
 	}
 	f.dirs.addParent(newname)
 	f.dirs.addParent(oldname)
+	f.keepParent(oldname)
 	return nil
 }
 
