@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 	"strings"
 
 	"github.com/spf13/afero"
