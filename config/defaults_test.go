@@ -59,6 +59,8 @@ func example() *Config {
 	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Permissions: "elradfmwMT",
 		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}}}
 	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}}
+	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
+		Certificates: []Certificate{{Cert: "example.pem", Key: "example.key"}}, Profile: "logger", Users: []string{"cam7", "anonymous"}, Anonymous: c.Anonymous}}
 	c.Log.File = "ftp-gateway.log"
 	types := []string{"received", "incomplete_received"}
 	c.Events = Events{Outbox: "events.db", OutboxMax: c.Events.OutboxMax, Source: "/ftp-gateway/site-1", Log: EventLog{File: "events.jsonl", Types: types},
