@@ -100,7 +100,7 @@ func newAnonymous(a *config.Anonymous) (auth.Chain, error) {
 		return nil, err
 	}
 	return auth.Chain{&auth.Anonymous{Account: auth.Account{
-		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts,
+		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite,
 		Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}}}, nil
 }
 
@@ -113,7 +113,7 @@ func newUsers(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		user := auth.User{Name: u.Name, Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts, Overwrite: u.Overwrite,
 			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}}
 		if u.Password != "" || u.Certificate == "" {
 			if user.Password, err = auth.ParsePassword(string(u.Password)); err != nil {
