@@ -69,7 +69,7 @@ func FuzzNames(f *testing.F) {
 }
 
 // What is left of an argument behind its options is its end.
-func FuzzOptions(f *testing.F) {
+func FuzzListOptions(f *testing.F) {
 	for _, s := range []string{"-la", "-la dir", "-l -a  dir", "-- -file", "-file", "- x", "--", " ", "-R *"} {
 		f.Add(s)
 	}
