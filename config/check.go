@@ -37,6 +37,7 @@ func (c *Config) Check() Report {
 	k.backends()
 	k.users()
 	k.anonymous()
+	k.unix()
 	k.events()
 	if _, err := LookupEncoding(c.Encoding); err != nil {
 		k.errorf("encoding", "names such as utf-8, iso-8859-1, windows-1252, shift_jis", "%v", err)
@@ -473,6 +474,7 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 		k.errorf(at, `for example home: "disk:/{user}"`, `the key "home" is missing`)
 	} else {
 		k.place(at+".home", home)
+		k.notUnix(at+".home", home)
 	}
 	clean := map[string]string{}
 	// In order, so that of two spellings of a directory the same one is always the one at fault.
@@ -480,6 +482,7 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 		place := mounts[dir]
 		here := at + ".mounts." + dir
 		k.place(here, place)
+		k.notUnix(here, place)
 		switch c := path.Clean("/" + dir); {
 		case !strings.HasPrefix(dir, "/"):
 			k.errorf(here, fmt.Sprintf("write %q", c), "the directory of a mount begins with a slash")

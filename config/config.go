@@ -66,6 +66,8 @@ type Config struct {
 	Users []User `yaml:"users"`
 	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
 	Anonymous *Anonymous `yaml:"anonymous"`
+	// The accounts of this machine may log in as well (Linux). Without this key they may not.
+	UnixUsers *UnixUsers `yaml:"unix_users"`
 	// The log.
 	Log Log `yaml:"log"`
 	// Telling other programs what happens: webhooks, commands, a file.
@@ -240,6 +242,7 @@ type Backend struct {
 	Local *Local
 	S3    *S3
 	GCS   *GCS
+	Unix  *Unix
 }
 
 // Type returns the type of the back end as the document writes it.
@@ -251,6 +254,8 @@ func (b Backend) Type() string {
 		return "s3"
 	case b.GCS != nil:
 		return "gcs"
+	case b.Unix != nil:
+		return "unix"
 	}
 	return ""
 }

@@ -39,7 +39,7 @@ const (
 type backend struct {
 	name, what string // "cams", "s3 bucket pictures"
 	// tree returns the tree below dir, an absolute clean path, for one login.
-	tree func(ctx context.Context, dir string) (afero.Fs, error)
+	tree func(ctx context.Context, a *auth.Account, dir string) (afero.Fs, error)
 	// check asks whether the back end can be used; absent tells of an
 	// error that it is not there at all.
 	check  func(ctx context.Context) error
@@ -63,6 +63,8 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 		switch c := cfg.Backends[name]; {
 		case c.Local != nil:
 			b, err = openLocal(name, c.Local)
+		case c.Unix != nil:
+			b, err = openUnix(name, c.Unix)
 		case c.S3 != nil:
 			b, err = openS3(ctx, name, cfg, c.S3, budget, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, s3Operation, next)
@@ -105,7 +107,7 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 		what:  "directory " + string(c.Path),
 		check: func(context.Context) error { _, err := vfs.StatDir(root, "/"); return err },
 		close: root.Close,
-		tree: func(ctx context.Context, dir string) (afero.Fs, error) {
+		tree: func(ctx context.Context, _ *auth.Account, dir string) (afero.Fs, error) {
 			if dir == "/" {
 				return root, nil
 			}
@@ -127,8 +129,8 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 }
 
 // bucketTree gives each login the tree of a directory below the prefix of o, with a memory of its own.
-func bucketTree(store object.Store, o object.Options) func(context.Context, string) (afero.Fs, error) {
-	return func(_ context.Context, dir string) (afero.Fs, error) {
+func bucketTree(store object.Store, o object.Options) func(context.Context, *auth.Account, string) (afero.Fs, error) {
+	return func(_ context.Context, _ *auth.Account, dir string) (afero.Fs, error) {
 		own := o
 		own.Prefix = strings.Trim(path.Join(o.Prefix, dir), "/")
 		return object.New(store, own)
@@ -275,13 +277,13 @@ func (b backends) sweep(ctx context.Context, log *slog.Logger) {
 
 // openFS is protocol.Server.OpenFS: the tree of one login.
 func (b backends) openFS(ctx context.Context, a *auth.Account) (afero.Fs, error) {
-	home, err := b.open(ctx, a.Name, a.Home)
+	home, err := b.open(ctx, a, a.Home)
 	if err != nil || len(a.Mounts) == 0 {
 		return home, err
 	}
 	trees := make(map[string]afero.Fs, len(a.Mounts))
 	for dir, place := range a.Mounts {
-		if trees[dir], err = b.open(ctx, a.Name, place); err != nil {
+		if trees[dir], err = b.open(ctx, a, place); err != nil {
 			return nil, fmt.Errorf("mount %s: %w", dir, err)
 		}
 	}
@@ -289,7 +291,7 @@ func (b backends) openFS(ctx context.Context, a *auth.Account) (afero.Fs, error)
 }
 
 // open returns the tree of a place such as "cams:/site-1/{user}".
-func (b backends) open(ctx context.Context, user, place string) (afero.Fs, error) {
+func (b backends) open(ctx context.Context, a *auth.Account, place string) (afero.Fs, error) {
 	name, dir, err := config.SplitPlace(place)
 	if err != nil {
 		return nil, err
@@ -300,10 +302,10 @@ func (b backends) open(ctx context.Context, user, place string) (afero.Fs, error
 	}
 	// Names that could lead elsewhere were refused when the users were read; names from
 	// elsewhere may come one day.
-	if err := auth.CheckName(user); err != nil {
+	if err := auth.CheckName(a.Name); err != nil {
 		return nil, err
 	}
-	return e.tree(ctx, path.Clean("/"+strings.ReplaceAll(dir, "{user}", user)))
+	return e.tree(ctx, a, path.Clean("/"+strings.ReplaceAll(dir, "{user}", a.Name)))
 }
 
 // refusal is a problem as an error.

@@ -88,5 +88,13 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(chain, set), nil
+	chain = append(chain, set)
+	if u := cfg.UnixUsers; u != nil {
+		system, err := newUnixUsers(u)
+		if err != nil {
+			return nil, refusal(cfg.Problem("unix_users", trimAuth(err), ""))
+		}
+		chain = append(chain, system)
+	}
+	return chain, nil
 }
