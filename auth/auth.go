@@ -41,6 +41,10 @@ type Account struct {
 	Start string
 	// System is who the account is for the operating system; nil for nobody.
 	System *System
+	// Overwrite says what becomes of a file that would be overwritten; the program gives it its meaning.
+	Overwrite string
+	// Remote is where the login came from. The server sets it.
+	Remote netip.AddrPort
 	// Profile names how the server bears with the habits of the user's device; empty means the listener's.
 	Profile string
 	// Encoding names that of file names on the wire, such as "gbk"; empty means the profile's or the listener's.

@@ -49,6 +49,9 @@ type Config struct {
 	// The encoding of file names on the wire, by its IANA or WHATWG name: utf-8, iso-8859-1, windows-1252,
 	// shift_jis, gbk ...
 	Encoding string `yaml:"encoding"`
+	// How listings call the owners of files on disks: names (as the system has them), ids (their numbers), hidden. Names tell
+	// whoever may list which accounts the machine has.
+	Owners string `yaml:"owners" enum:"names,ids,hidden"`
 	// Tell times in the server's own zone instead of UTC.
 	LocalTime bool `yaml:"local_time"`
 	// Let the kernel move files of local disks (sendfile). Only switch it off for file systems on which it fails.
@@ -62,6 +65,9 @@ type Config struct {
 	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
 	// Where files are kept, by a name of your choice.
 	Backends map[string]Backend `yaml:"backends"`
+	// How the server bears with the habits of devices, by a name of your choice; listeners, users and anonymous name
+	// them. Built in: camera, logger, mfp, mainframe, plc, strict; one of these names here changes the built-in one.
+	Profiles map[string]Profile `yaml:"profiles"`
 	// Who may log in.
 	Users []User `yaml:"users"`
 	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
@@ -90,6 +96,10 @@ type Listener struct {
 	Address string `yaml:"address"`
 	// TLS on this listener.
 	TLS ListenerTLS `yaml:"tls"`
+	// The profile of its sessions until a user with another one logs in. Default: none.
+	Profile string `yaml:"profile"`
+	// The encoding of file names here. Default: the profile's, else that of the key encoding.
+	Encoding string `yaml:"encoding"`
 }
 
 // ListenerTLS says how sessions of a listener come to TLS.
@@ -178,6 +188,8 @@ type Limits struct {
 	Command time.Duration `yaml:"command"`
 	// How long a back end may take for the end of an upload.
 	Commit time.Duration `yaml:"commit"`
+	// How long a back end may take for a rename: a bucket has to copy what is renamed.
+	Rename time.Duration `yaml:"rename"`
 	// Wrong passwords that end a session.
 	LoginAttempts int `yaml:"login_attempts"`
 	// How long the answer to a first wrong password waits; it doubles with each further one (guard.max_delay). 0 means
@@ -306,6 +318,15 @@ type S3 struct {
 	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
 	// or two requests more; without it only what the session knows and the store itself refuses.
 	StrictNames bool `yaml:"strict_names"`
+	// Directories with more objects than this, at all depths, are not renamed (550): each object has to be copied. 0
+	// means that no directory is.
+	RenameDirMaxKeys int `yaml:"rename_dir_max_keys"`
+	// Directories without a marker vanish with their last file: none leaves it so (sessions that have seen the directory go on
+	// seeing it), marker writes one, for all to see, when a file is removed or renamed. Costs a request or two.
+	KeepDirs string `yaml:"keep_dirs" enum:"none,marker"`
+	// Give renamed and copied objects the access control list of the old one. Costs two requests; buckets whose owner owns
+	// all objects, as new ones do, have no such lists.
+	KeepACL bool `yaml:"keep_acl"`
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
 	// never. Longer than any upload into the bucket takes, whoever makes it.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
@@ -324,8 +345,50 @@ type GCS struct {
 	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
 	// or two requests more; without it only what the session knows and the store itself refuses.
 	StrictNames bool `yaml:"strict_names"`
+	// Directories with more objects than this, at all depths, are not renamed (550): each object has to be copied. 0
+	// means that no directory is.
+	RenameDirMaxKeys int `yaml:"rename_dir_max_keys"`
+	// Directories without a marker vanish with their last file: none leaves it so (sessions that have seen the directory go on
+	// seeing it), marker writes one, for all to see, when a file is removed or renamed. Costs a request or two.
+	KeepDirs string `yaml:"keep_dirs" enum:"none,marker"`
+	// How a file is renamed: auto moves it in one step where the service can (objects.move), off copies it inside the
+	// service and deletes the old one.
+	Move string `yaml:"move" enum:"auto,off"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
+}
+
+// Profile says how sessions bear with the habits of a device. What it leaves out is as in its base, and
+// without one as without a profile.
+type Profile struct {
+	// The profile to begin with, built in or not.
+	Base string `yaml:"base"`
+	// When TYPE A converts line ends: explicit, always, never.
+	ASCII string `yaml:"ascii" enum:"explicit,always,never"`
+	// The encoding of file names on the wire.
+	Encoding string `yaml:"encoding"`
+	// MKD of a directory that exists already answers 257 instead of 550.
+	ExistingDir *bool `yaml:"existing_dir"`
+	// CWD, MKD, STOR, STOU, APPE and RNTO make missing directories, where the user may make directories.
+	MakeParents *bool `yaml:"make_parents"`
+	// Where PORT or EPRT names a private address that is not the client's, the client's own is taken.
+	PeerAddress *bool `yaml:"peer_address"`
+	// EPSV and EPRT are refused with 502 and left out of FEAT.
+	NoExtended *bool `yaml:"no_extended"`
+	// STRU R is accepted; files go as they are.
+	Records *bool `yaml:"records"`
+	// Unknown SITE commands are answered with 200.
+	AnySITE *bool `yaml:"any_site"`
+	// A binary STOR or STOU that ends short of the size that ALLO announced is a cut.
+	StrictALLO *bool `yaml:"strict_allo"`
+	// What the RFCs do not allow is refused, even where it could be understood.
+	Strict *bool `yaml:"strict"`
+	// As cut.close_notify.
+	CloseNotify string `yaml:"close_notify" enum:"require,accept"`
+	// As cut.control_lost.
+	ControlLost string `yaml:"control_lost" enum:"cut,accept"`
+	// The oldest TLS version on listeners that have this profile and no tls.min of their own.
+	TLSMin string `yaml:"tls_min" enum:"1.0,1.1,1.2,1.3"`
 }
 
 // User is somebody who may log in.
@@ -343,10 +406,23 @@ type User struct {
 	// Letters: e change directory, l list, r retrieve, a append, d delete, f rename, m make directories,
 	// w store, M change modes, T change times.
 	Permissions string `yaml:"permissions"`
-	// The tree that the user sees as "/": back end and directory. {user} stands for the name.
+	// The tree that the user sees as "/": back end and directory. {user} stands for the name, {remote} for the client's
+	// address, {yyyy} {MM} {dd} {HH} for the time of the login, in UTC unless local_time is set. A session keeps the
+	// directory that it began with, past midnight too.
 	Home string `yaml:"home"`
-	// Further trees by the directory in which they appear.
+	// Further trees by the directory in which they appear. The same names in braces work.
 	Mounts map[string]string `yaml:"mounts"`
+	// What happens to a file that would be overwritten, by an upload, a rename or a copy: yes replaces it; no refuses
+	// (553); rename stores the new one as name-1.ext, name-2.ext and so on, which the 150 reply tells.
+	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
+	// The profile for the user's device. Default: that of the listener.
+	Profile string `yaml:"profile"`
+	// The encoding of file names for the user's device. Default: the profile's, else that of the listener.
+	Encoding string `yaml:"encoding"`
+	// The text of the reply to a login. Several lines are possible.
+	LoginMessage string `yaml:"login_message"`
+	// The text of the reply to QUIT.
+	QuitMessage string `yaml:"quit_message"`
 }
 
 // Anonymous is what logins without a password of their own get.
@@ -357,6 +433,16 @@ type Anonymous struct {
 	Permissions string `yaml:"permissions"`
 	// Further trees by the directory in which they appear.
 	Mounts map[string]string `yaml:"mounts"`
+	// What happens to a file that would be overwritten: yes, no or rename, as for users.
+	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
+	// The profile of anonymous sessions. Default: that of the listener.
+	Profile string `yaml:"profile"`
+	// The encoding of file names. Default: the profile's, else that of the listener.
+	Encoding string `yaml:"encoding"`
+	// The text of the reply to a login. Several lines are possible.
+	LoginMessage string `yaml:"login_message"`
+	// The text of the reply to QUIT.
+	QuitMessage string `yaml:"quit_message"`
 }
 
 // Log is about the log.
@@ -383,13 +469,14 @@ func Default() *Config {
 		Passive:   Passive{Match: "address"},
 		Limits: Limits{
 			Connections: 512, Login: 2 * time.Minute, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
-			Command: time.Minute, Commit: 5 * time.Minute, LoginAttempts: 3, LoginDelay: 3 * time.Second, Expansion: 200,
+			Command: time.Minute, Commit: 5 * time.Minute, Rename: time.Hour, LoginAttempts: 3, LoginDelay: 3 * time.Second, Expansion: 200,
 		},
 		Guard:         Guard{Failures: 10, UserFailures: 30, Window: 10 * time.Minute, Ban: 15 * time.Minute, MaxDelay: 30 * time.Second},
 		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Settle: 5 * time.Millisecond, Grace: 10 * time.Second},
 		Hash:          Hash{MaxRead: 8 << 30, Concurrent: 4},
 		ASCII:         "explicit",
 		Encoding:      "utf-8",
+		Owners:        "names",
 		Sendfile:      true,
 		ModeZ:         true,
 		Banner:        "ftp-gateway ready.",
@@ -401,10 +488,13 @@ func Default() *Config {
 
 // setDefaults gives entries of lists and maps the defaults that Default cannot. It
 // is called before their keys are read.
-func (s *S3) setDefaults()        { s.AbandonAfter = 24 * time.Hour }
+func (s *S3) setDefaults() {
+	s.AbandonAfter, s.RenameDirMaxKeys, s.KeepDirs = 24*time.Hour, 1000, "none"
+}
+func (g *GCS) setDefaults()       { g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto" }
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
-func (u *User) setDefaults()      { u.Permissions = "elradfmwMT" }
-func (a *Anonymous) setDefaults() { a.Permissions = "elr" }
+func (u *User) setDefaults()      { u.Permissions, u.Overwrite = "elradfmwMT", "yes" }
+func (a *Anonymous) setDefaults() { a.Permissions, a.Overwrite = "elr", "yes" }
 
 // PassiveAddress is what PASV tells: one host for all, or one for each local address.
 type PassiveAddress struct {

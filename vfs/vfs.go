@@ -145,6 +145,7 @@ type Wrapper interface {
 	Typed
 	Hasher
 	Copier
+	NewNamer
 	Replacer
 	Spacer
 	Releaser

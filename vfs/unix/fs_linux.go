@@ -146,6 +146,16 @@ func (u *FS) Rename(oldname, newname string) error {
 	return u.id.as(func() error { return u.inner.Rename(oldname, newname) })
 }
 
+// RenameNew implements vfs.NewNamer.
+func (u *FS) RenameNew(oldname, newname string) error {
+	return u.id.as(func() error { return vfs.RenameNew(u.inner, oldname, newname) })
+}
+
+// CopyNew implements vfs.NewNamer.
+func (u *FS) CopyNew(oldname, newname string) error {
+	return u.id.as(func() error { return vfs.CopyNew(u.inner, oldname, newname) })
+}
+
 func (u *FS) info(call func() (os.FileInfo, error)) (fi os.FileInfo, err error) {
 	err = u.id.as(func() (err error) { fi, err = call(); return err })
 	return fi, err
