@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
 	"github.com/ftp-gateway/ftp-gateway/metrics"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
