@@ -61,6 +61,8 @@ func example() *Config {
 		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
 	c.UnixUsers = &UnixUsers{Home: "homes:{home}", Start: "/", Permissions: "elradfmwMT", Allowed: []string{"scanner"}, Rejected: []string{"backup"},
 		RequireValidShell: true, PAMService: "ftp-gateway"}
+	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
+		Certificates: []Certificate{{Cert: "example.pem", Key: "example.key"}}, Profile: "logger", Users: []string{"cam7", "anonymous"}, Anonymous: c.Anonymous}}
 	c.Log.File = "ftp-gateway.log"
 	types := []string{"received", "incomplete_received"}
 	c.Events = Events{Outbox: "events.db", OutboxMax: c.Events.OutboxMax, Source: "/ftp-gateway/site-1", Log: EventLog{File: "events.jsonl", Types: types},

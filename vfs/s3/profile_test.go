@@ -134,6 +134,7 @@ func TestProfiles(t *testing.T) {
 				condCopyDest:     s.profile.condCopyDest,
 				condDelete:       s.profile.condDelete,
 				batchDelete:      s.profile.batchDelete,
+				ifMatch:          s.profile.ifMatch,
 			}
 			if got != w {
 				t.Errorf("got  %+v\nwant %+v", got, w)

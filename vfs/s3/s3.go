@@ -43,6 +43,8 @@ type Options struct {
 	// Profile names the kind of server: one of [Profiles], generic for one
 	// of which nothing is known. Default: by the host name of the Endpoint.
 	Profile string
+	// TouchByCopy lets Touch copy an object onto itself, the only way to change its metadata.
+	TouchByCopy bool
 	// Settings are about new objects, and about what all requests say.
 	Settings Settings
 
