@@ -1,6 +1,6 @@
 // Package fault is an HTTP proxy that stands between the gateway and an object
 // store and does what networks and stores do on bad days: it delays, holds a
-// reply back until it is told to let go, answers 500 or 503 by itself, cuts the connection before
+// reply back until it is told to let go, answers with an error by itself or not at all, cuts the connection before
 // or in the middle of a request, and loses a reply after the store has acted.
 //
 // It passes on everything else unchanged, Host header and escaped path included,
@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,9 +32,12 @@ type Rule struct {
 
 	// Delay waits before the request is passed on.
 	Delay time.Duration
-	// Status answers with this code and Body instead of asking the store.
+	// Status answers with this code, Header and Body instead of asking the store.
 	Status int
+	Header http.Header
 	Body   string
+	// Hang reads the request and says nothing, until the client gives up: a black hole.
+	Hang bool
 	// Cut ends the connection with a reset instead of asking the store.
 	Cut bool
 	// CutAfter passes on so many bytes of the request's body and then resets both connections; 0 means off.
@@ -174,8 +178,18 @@ func (p *Proxy) serve(next http.Handler, w http.ResponseWriter, r *http.Request)
 	case chosen.Status != 0:
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/xml")
+		if strings.HasPrefix(chosen.Body, "{") {
+			w.Header().Set("Content-Type", "application/json")
+		}
+		for name, values := range chosen.Header {
+			w.Header()[name] = values
+		}
 		w.WriteHeader(chosen.Status)
 		fmt.Fprint(w, chosen.Body)
+		return
+	case chosen.Hang:
+		io.Copy(io.Discard, r.Body)
+		<-r.Context().Done() // with the client's connection, or the proxy's
 		return
 	case chosen.Cut:
 		reset(w)

@@ -117,6 +117,7 @@ type upload struct {
 
 	mu       sync.Mutex
 	err      error
+	late     error // of a part that a limit of time has ended: what the store said until then
 	inFlight int
 }
 
@@ -290,10 +291,22 @@ func (u *upload) fail(err error) error {
 	u.mu.Lock()
 	if u.err == nil {
 		u.err = err
+	} else if u.late == nil && err != u.err {
+		u.late = err
 	}
 	err = u.err
 	u.mu.Unlock()
 	u.cancel(err)
+	return err
+}
+
+// because returns err; when that is the end of the time for the commit, with what kept the parts so long.
+func (u *upload) because(err error) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err == context.DeadlineExceeded && u.late != nil {
+		return fmt.Errorf("%w: %w", err, u.late)
+	}
 	return err
 }
 
@@ -320,7 +333,9 @@ func (u *upload) Commit(ctx context.Context) error {
 		u.fail(err)
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.o.AbortTimeout)
 		defer cancel()
-		if aerr := u.abort(clean); aerr != nil {
+		aerr := u.abort(clean)
+		err = u.because(err)
+		if aerr != nil {
 			err = errors.Join(err, aerr)
 		}
 	}

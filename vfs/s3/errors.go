@@ -93,6 +93,10 @@ var codes = map[string]error{
 // ErrUnavailable: trying again later may help, and a device that gives up loses its picture.
 func kindOf(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
+		// A limit of time has ended the tries; which error they met until then is worth more.
+		if u := (*unanswered)(nil); errors.As(err, &u) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return kindOf(context.WithoutCancel(ctx), u.last)
+		}
 		return context.Cause(ctx)
 	}
 	var api smithy.APIError

@@ -184,6 +184,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		cache, _ := cfg.Credentials.(*aws.CredentialsCache)
 		so.Retryer = newRetryer(cache)
 		p.apply(so)
+		so.APIOptions = append(so.APIOptions, rememberAnswers)
 		o.Settings.apply(so)
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
