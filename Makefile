@@ -16,7 +16,7 @@ CHART   := deploy/helm/ftp-gateway
 SERVERS := $(BIN)/versitygw $(BIN)/fake-gcs-server $(BIN)/minio
 TOOLS   := $(BIN)/helm $(BIN)/kubeconform $(BIN)/staticcheck
 
-.PHONY: help build demo test unit conformance integration chart check bench image tools packages clean
+.PHONY: help build demo test unit soak radosgw conformance integration chart check bench image tools packages clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,12 @@ unit: ## the product's own tests with the race detector
 # -p 1: the packages measure memory and start servers; two at once would disturb each other.
 integration: packages $(SERVERS) $(TOOLS) $(SCHEMAS)/.done ## the binary against real clients and stores, and the conformance of all trees
 	cd integration && go vet ./... && go test -p 1 -timeout 40m ./...
+
+soak: packages $(SERVERS) ## 20,000 uploads under random faults, with a kill -9 every 30 s; see doc/reliability.md
+	cd integration && SOAK_UPLOADS=$${SOAK_UPLOADS:-20000} SOAK_KILL=$${SOAK_KILL:-30} go test -count=1 -v -run 'TestSoak$$' -timeout 12h .
+
+radosgw: packages $(SERVERS) ## what is tested before Ceph only
+	cd integration && go test -count=1 -run 'RadosGW|TestSoak$$' -timeout 20m .
 
 conformance: $(SERVERS) ## only the conformance suite on real store servers
 	cd integration && go test -run 'TestConformance' -timeout 20m .

@@ -43,6 +43,27 @@ func TestConformanceS3(t *testing.T) {
 	})
 }
 
+// TestConformanceRadosGW runs it over Ceph, whose key space is flat.
+func TestConformanceRadosGW(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s, err := servers.StartRadosGW(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch(t, s.Process)
+	raw := store.NewS3(s.URL(), servers.S3Region, servers.S3Key, servers.S3Secret, "conformance")
+	if err := raw.Create(ctx); err != nil {
+		t.Fatal(err)
+	}
+	back, err := s3.New(context.WithoutCancel(t.Context()), s3.Options{Bucket: "conformance", Region: servers.S3Region, Endpoint: s.URL(), PathStyle: true,
+		Profile: "ceph", AccessKey: servers.S3Key, SecretKey: servers.S3Secret, Budget: object.NewBudget(budget), TouchByCopy: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conform(t, back, raw, 5<<20, func(ctx context.Context) (int, error) { return back.AbortStale(ctx, "", 0) }, map[string]string{})
+}
+
 // TestConformanceGCS runs it over fake-gcs-server, which ignores preconditions on
 // delete, update, read and copy: those are shown by the tests of package gcs.
 func TestConformanceGCS(t *testing.T) {

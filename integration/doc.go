@@ -3,7 +3,7 @@
 //
 // What a test needs and this package provides:
 //
-//   - servers: versitygw (S3), fake-gcs-server (GCS) and the gateway as processes
+//   - servers: versitygw, radosgw and MinIO (S3), fake-gcs-server (GCS) and the gateway as processes
 //   - clients: curl, lftp, ncftp, tnftp, wget, Python's ftplib, Perl's Net::FTP, and
 //     a client of our own that can misbehave
 //   - fault: a proxy between the gateway and the store

@@ -27,6 +27,7 @@ const patience = 2 * time.Minute
 const (
 	s3Kind     = "s3"
 	gcsKind    = "gcs"
+	radosKind  = "radosgw" // S3 again, by Ceph: see newWorld
 	localKind  = "local"  // as a classic FTP server: written in place
 	atomicKind = "atomic" // local with atomic: true
 )
@@ -82,6 +83,23 @@ func newWorld(t *testing.T, kind string) *world {
 		w.proxy.SetTarget(s.Addr)
 		w.store = store.NewS3(s.URL(), servers.S3Region, servers.S3Key, servers.S3Secret, bucket)
 		w.yaml = fmt.Sprintf("{type: s3, bucket: %s, region: %s, endpoint: %q, path_style: true}", bucket, servers.S3Region, w.proxy.URL())
+		w.env = servers.Environment("")
+	case radosKind:
+		// Fifteen seconds: for what versitygw cannot show.
+		ready, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		s, err := servers.StartRadosGW(ready, w.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watch(t, s.Process)
+		w.proxy.SetTarget(s.Addr)
+		raw := store.NewS3(s.URL(), servers.S3Region, servers.S3Key, servers.S3Secret, bucket)
+		if err := raw.Create(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.store = raw
+		w.yaml = fmt.Sprintf("{type: s3, profile: ceph, bucket: %s, region: %s, endpoint: %q, path_style: true}", bucket, servers.S3Region, w.proxy.URL())
 		w.env = servers.Environment("")
 	case gcsKind:
 		g, err := servers.StartGCS(ctx, w.dir, w.proxy.Addr(), bucket)

@@ -29,6 +29,12 @@ func NewS3(endpoint, region, key, secret, bucket string) *S3 {
 	})}
 }
 
+// Create makes the bucket.
+func (s *S3) Create(ctx context.Context) error {
+	_, err := s.Client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &s.Bucket})
+	return err
+}
+
 // Put implements Store.
 func (s *S3) Put(ctx context.Context, name string, data []byte) error {
 	_, err := s.Client.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.Bucket, Key: &name, Body: bytes.NewReader(data)})
@@ -78,6 +84,12 @@ func (s *S3) Uploads(ctx context.Context) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// Delete removes an object.
+func (s *S3) Delete(ctx context.Context, name string) error {
+	_, err := s.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: &name})
+	return err
 }
 
 // Empty implements Emptier, open uploads included. Names are deleted from the last to the first: a server over
