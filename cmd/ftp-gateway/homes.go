@@ -61,5 +61,5 @@ func (b backends) open(ctx context.Context, m config.Moment, place string) (afer
 	if err := auth.CheckName(m.User); err != nil {
 		return nil, err
 	}
-	return e.tree(ctx, path.Clean("/"+m.Expand(dir)))
+	return e.tree(ctx, m, path.Clean("/"+m.Expand(dir)))
 }
