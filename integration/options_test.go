@@ -127,7 +127,7 @@ func TestMFMTOnGCS(t *testing.T) {
 		t.Errorf("MDTM behind MFMT: %v, %v", r, err)
 	}
 	w.wantObject(t, "a.jpg", []byte("picture"))
-	a, err := w.store.(*store.GCS).Client.Bucket(bucket).Object("a.jpg").Attrs(t.Context())
+	a, err := w.store.(*store.GCS).Bucket.Object("a.jpg").Attrs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
 	"github.com/ftp-gateway/ftp-gateway/metrics"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
@@ -31,8 +32,8 @@ const (
 // backend is a place for files, opened once for the whole process.
 type backend struct {
 	name, what string // "cams", "s3 bucket pictures"
-	// tree returns the tree below dir, an absolute clean path, for the login of that moment.
-	tree func(ctx context.Context, m config.Moment, dir string) (afero.Fs, error)
+	// tree returns the tree below dir, an absolute clean path, for a login: of whom, and in which circumstances.
+	tree func(ctx context.Context, a *auth.Account, m config.Moment, dir string) (afero.Fs, error)
 	// check asks whether the back end can be used; absent tells of an
 	// error that it is not there at all.
 	check  func(ctx context.Context) error
@@ -56,6 +57,8 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 		switch c := cfg.Backends[name]; {
 		case c.Local != nil:
 			b, err = openLocal(name, c.Local)
+		case c.Unix != nil:
+			b, err = openUnix(name, c.Unix)
 		case c.S3 != nil:
 			b, err = openS3(ctx, name, cfg, c.S3, budget, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, s3Operation, next)
@@ -90,7 +93,7 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 		what:  "directory " + string(c.Path),
 		check: func(context.Context) error { _, err := vfs.StatDir(root, "/"); return err },
 		close: root.Close,
-		tree: func(ctx context.Context, _ config.Moment, dir string) (afero.Fs, error) {
+		tree: func(ctx context.Context, _ *auth.Account, _ config.Moment, dir string) (afero.Fs, error) {
 			if dir == "/" {
 				return root, nil
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
 	"github.com/ftp-gateway/ftp-gateway/vfs/gcs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
@@ -92,7 +93,7 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 	b := &backend{
 		what:  "s3 bucket " + c.Bucket,
 		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
-		tree: func(_ context.Context, m config.Moment, dir string) (afero.Fs, error) {
+		tree: func(_ context.Context, _ *auth.Account, m config.Moment, dir string) (afero.Fs, error) {
 			prefix := below(c.Prefix, dir)
 			own, err := inRole(store, c.Role, m, prefix)
 			if err != nil {
@@ -146,7 +147,7 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 	return &backend{
 		what:  "gcs bucket " + c.Bucket,
 		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
-		tree: func(ctx context.Context, m config.Moment, dir string) (afero.Fs, error) {
+		tree: func(ctx context.Context, _ *auth.Account, m config.Moment, dir string) (afero.Fs, error) {
 			prefix := below(c.Prefix, dir)
 			access := gcs.Access{Impersonate: m.Expand(c.Impersonate), Confine: c.Confine}
 			if c.Confine {
