@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -29,8 +30,13 @@ const defaultsHead = `# The configuration of ftp-gateway: every key, with its de
 // example has a value for whatever Default leaves empty.
 func example() *Config {
 	c := Default()
-	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}}}}
+	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}},
+		Profile: "camera", Encoding: "iso-8859-1"}}
+	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"},
+		Min: "1.2", Ciphers: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, ClientAuth: "request", ClientCA: "clients-ca.pem"}}}
 	c.TLS.Certificates = []Certificate{{Cert: "server.pem", Key: "server.key"}}
+	c.TLS.Ciphers = []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}
+	c.TLS.ClientCA = "clients-ca.pem"
 	c.Passive.Ports = Ports{30000, 30099}
 	c.Passive.Address = PassiveAddress{Host: "203.0.113.7"}
 	c.Guard.Allow = []string{"10.0.0.0/8", "2001:db8::/32"}
@@ -42,21 +48,46 @@ func example() *Config {
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json"}},
 		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
+	no := new(bool)
+	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
+		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2"}}
 	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Permissions: "elradfmwMT",
+		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"},
+		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
+	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"},
+		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Permissions: "elradfmwMT",
 		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}}}
 	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}}
 	c.Log.File = "ftp-gateway.log"
+	types := []string{"received", "incomplete_received"}
+	c.Events = Events{Outbox: "events.db", OutboxMax: c.Events.OutboxMax, Source: "/ftp-gateway/site-1", Log: EventLog{File: "events.jsonl", Types: types},
+		Webhooks: []Webhook{{Name: "intake", URL: "https://hooks.example.com/ftp", Secret: "${WEBHOOK_SECRET}", SecretFile: "webhook-secret",
+			Types: types, Timeout: 10 * time.Second, Parallel: 4, GiveUp: 72 * time.Hour}},
+		Commands: []EventCommand{{Name: "import", Command: []string{"/usr/local/bin/on-upload", "--", `"{bucket}"`, `"{key}"`},
+			Types: types, Timeout: time.Minute, Parallel: 2, Attempts: 5, GiveUp: 72 * time.Hour}}}
 	c.Metrics.Address = "127.0.0.1:9121"
 	return c
 }
 
-// comments returns the doc comments of all struct fields of config.go as "Type.Field".
+// comments returns the doc comments of all struct fields of the package as "Type.Field".
 func comments(t *testing.T) map[string]string {
-	f, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := map[string]string{}
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		commentsOf(f, m)
+	}
+	return m
+}
+
+func commentsOf(f *ast.File, m map[string]string) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		ts, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -71,7 +102,6 @@ func comments(t *testing.T) map[string]string {
 		}
 		return true
 	})
-	return m
 }
 
 // writer renders a configuration. With all set, examples are keys like the others.
@@ -175,6 +205,11 @@ func (w *writer) value(key string, v, ex reflect.Value, indent int, off bool) {
 				}
 				continue
 			}
+			if e.Kind() == reflect.Struct {
+				w.line(off, indent+1, "%s:", k)
+				w.fields(reflect.Value{}, e, indent+2, off)
+				continue
+			}
 			w.line(off, indent+1, "%s: %q", k, e.String())
 		}
 	default:
@@ -207,6 +242,11 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		return strconv.Quote(string(x)), true
 	case bool, int:
 		return fmt.Sprint(x), true
+	case *bool:
+		if x == nil {
+			return "false", true
+		}
+		return fmt.Sprint(*x), true
 	case []string:
 		return "[" + strings.Join(x, ", ") + "]", true
 	}
@@ -257,7 +297,7 @@ func TestDefaultsAreTheDefaults(t *testing.T) {
 func TestExamplesCanBeRead(t *testing.T) {
 	doc := render(t, true)
 	// Alternatives stand side by side in the examples; a document has one of them.
-	for _, drop := range []string{"access_key_file", "secret_key_file", "password_file"} {
+	for _, drop := range []string{"access_key_file", "secret_key_file", "password_file", "secret_file"} {
 		doc = strings.Replace(doc, " "+drop+":", " #"+drop+":", 1)
 	}
 	env := func(name string) (string, bool) { return "value of " + name, true }

@@ -484,6 +484,10 @@ func (d *decoder) secretFiles() {
 		u := &d.c.Users[i]
 		d.secret(&u.Password, u.PasswordFile, fmt.Sprintf("users[%d].password", i))
 	}
+	for i := range d.c.Events.Webhooks {
+		w := &d.c.Events.Webhooks[i]
+		d.secret(&w.Secret, w.SecretFile, fmt.Sprintf("events.webhooks[%d].secret", i))
+	}
 	for name, b := range d.c.Backends {
 		if b.S3 != nil {
 			d.secret(&b.S3.AccessKey, b.S3.AccessKeyFile, "backends."+name+".access_key")

@@ -57,7 +57,25 @@ FILE:3: limits.idle: "5" has no unit, want for example 5s or 5m
 FILE:4: limits.stal: unknown key "stal" (hint: did you mean "stall"?)
 FILE:5: limits.connect: "soon" is not a duration, want for example 90s, 5m or 1h30m
 FILE:6: banner: want a single value here, have a list`},
-		{"future key", "events: {}\n", `FILE:1: events: unknown key "events" (hint: the keys here are KEYS)`},
+		{"future key", "events: {zzz: 1}\n", `FILE:1: events.zzz: unknown key "zzz" (hint: the keys here are outbox, outbox_max, source, log, webhooks, commands)`},
+		{"events", head + `events: {log: {types: [recieved]}}`,
+			`FILE:2: events.log.types[0]: "recieved" is not one of connect, disconnect, login, login_failed, logout, received, incomplete_received, sent, incomplete_sent, deleted, renamed, copied, directory_made, directory_removed (hint: did you mean "received"?)`},
+		{"receivers of events", "anonymous: {home: 'disk:/'}\n" + head + `events:
+  outbox_max: 0
+  webhooks:
+  - {name: a, url: ftp://x, secret: s}
+  - {name: a, url: "http://x/", parallel: 0}
+  commands:
+  - {name: "b c", timeout: 0s}
+`, `FILE:3: events.outbox: webhooks and commands need the file in which events wait (hint: for example outbox: /var/lib/ftp-gateway/events.db)
+FILE:4: events.outbox_max: there has to be room for one event
+FILE:6: events.webhooks[0].url: is no http or https URL (hint: for example https://hooks.example.com/ftp)
+FILE:7: events.webhooks[1]: warning: without a secret the receiver cannot tell our events from anybody's (hint: set "secret" or "secret_file")
+FILE:7: events.webhooks[1].name: "a" is the name of events.webhooks[0] already
+FILE:7: events.webhooks[1].parallel: has to be from 1 to 256
+FILE:9: events.commands[0]: the key "command" is missing (hint: for example command: [/usr/local/bin/on-upload, "{path}"])
+FILE:9: events.commands[0].name: "b c" is no name for a receiver (hint: letters, digits, dots, dashes and underscores)
+FILE:9: events.commands[0].timeout: has to be more than 0`},
 		{"twice", "banner: a\nbanner: b\n", `FILE:2: banner: the key "banner" is there twice, first in line 1`},
 		{"types", "local_time: yes\nlimits:\n  connections: many\n  per_ip: -1\nmemory: {upload_budget: 12 parsecs}\npassive: {ports: 30099-30000}\nlisteners: ':21'\n", `FILE:1: local_time: "yes" is not true or false
 FILE:3: limits.connections: "many" is not a whole number
@@ -207,6 +225,52 @@ FILE:9: backends.f.path: DIR/gone: cannot stat: no such file or directory (hint:
 FILE:10: backends.g: the key "path" is missing
 FILE:11: backends.h: the key "bucket" is missing
 FILE:11: backends.h.endpoint: credentials do not belong into the URL`},
+		{"profiles", head + `listeners: [{address: ":21", profile: camra, encoding: latin}]
+profiles:
+  gate: {base: camera, ascii: sometimes, existing: true}
+  a: {base: b}
+  b: {base: a}
+  c: {base: nobody}
+  "z z": {make_parents: true}
+  old: {base: mfp, tls_min: "1.1", encoding: iso-2022-jp}
+  "x y": {make_parents: maybe}
+anonymous: {home: 'disk:/', profile: mainfram, encoding: hz-gb-2312, quit_message: "a\0b"}
+users: [{name: u, password: x, home: 'disk:/', profile: gate, encoding: utf-16le, login_message: "a\0b"}]
+`, `FILE:2: listeners[0].encoding: unknown encoding "latin" (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:2: listeners[0].profile: unknown profile "camra" (hint: did you mean "camera"?)
+FILE:4: profiles.gate.ascii: "sometimes" is not one of explicit, always, never
+FILE:4: profiles.gate.existing: unknown key "existing" (hint: the keys here are base, ascii, encoding, existing_dir, make_parents, peer_address, no_extended, records, any_site, strict_allo, strict, close_notify, control_lost, tls_min)
+FILE:5: profiles.a.base: the profile "a" is its own base
+FILE:6: profiles.b.base: the profile "b" is its own base
+FILE:7: profiles.c.base: unknown profile "nobody" (hint: there are a, b, c, camera, gate, logger, mainframe, mfp, old, plc, strict, x y, z z)
+FILE:8: profiles.z z: "z z" is no name for a profile (hint: letters, digits, - and _)
+FILE:9: profiles.old.encoding: the encoding "iso-2022-jp" switches between character sets within a line (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:10: profiles.x y.make_parents: "maybe" is not true or false
+FILE:11: anonymous.encoding: the encoding "hz-gb-2312" switches between character sets within a line (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:11: anonymous.profile: unknown profile "mainfram" (hint: did you mean "mainframe"?)
+FILE:11: anonymous.quit_message: holds a NUL character
+FILE:12: users[0].encoding: the encoding "utf-16le" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:12: users[0].login_message: holds a NUL character`},
+		{"tls by listener", head + `anonymous: {home: 'disk:/'}
+listeners:
+  - {address: ":2121", tls: {min: "1.0", ciphers: [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265, ROT13]}}
+  - {address: ":2122", tls: {client_auth: require}}
+  - {address: ":2123", tls: {client_auth: request, client_ca: gone.pem}}
+  - {address: ":2124", tls: {client_auth: request, client_ca: key.pem}}
+  - {address: ":2125", tls: {min: "1.3", ciphers: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]}}
+  - {address: ":2126", tls: {client_auth: request, client_ca: cert.pem}}
+tls: {certificates: [{cert: cert.pem, key: key.pem}], min: "1.1", ccc: true}
+`, `FILE:4: listeners[0].tls.ciphers: warning: TLS_RSA_WITH_3DES_EDE_CBC_SHA is weak (hint: only for devices that know nothing newer)
+FILE:4: listeners[0].tls.ciphers: TLS_AES_128_GCM_SHA256 is of TLS 1.3, whose ciphers cannot be chosen (hint: TLS 1.3 is always offered with all of its own)
+FILE:4: listeners[0].tls.ciphers: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265" is no cipher that is known here (hint: did you mean "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"?)
+FILE:4: listeners[0].tls.ciphers: "ROT13" is no cipher that is known here (hint: IANA names such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)
+FILE:4: listeners[0].tls.min: warning: TLS below 1.2 is broken by today's standards (hint: only for devices that know nothing newer)
+FILE:5: listeners[1].tls.client_auth: client certificates need client_ca, here or below tls (hint: whom to trust)
+FILE:6: listeners[2].tls.client_ca: DIR/gone.pem: cannot open: no such file or directory
+FILE:7: listeners[3].tls.client_ca: DIR/key.pem holds no PEM certificate
+FILE:8: listeners[4].tls.ciphers: warning: nothing but TLS 1.3 is accepted, whose ciphers cannot be chosen
+FILE:10: tls.min: warning: TLS below 1.2 is broken by today's standards (hint: only for devices that know nothing newer)`},
+		{"certificate nobody asks for", head + "users: [{name: a, certificate: x, home: 'disk:/'}]\n", `FILE:2: users[0].certificate: no listener asks for client certificates (hint: set tls.client_auth and tls.client_ca)`},
 		{"guard", head + "anonymous: {home: 'disk:/'}\nguard:\n  failures: 2\n  window: 0\n  ban: 0\n  max_delay: 6m\n  allow: [10.0.0.0/8, 192.0.2.7, '::1', 10.0.0.1/8, here, '::ffff:10.0.0.0/104']\nlimits: {login: 0}\n", `FILE:4: guard.failures: warning: 2 is less than the wrong passwords that end a session (limits.login_attempts: 3)
 FILE:5: guard.window: nothing would ever be counted
 FILE:6: guard.ban: a ban has to last for a while (hint: failures: 0 is for no bans)
@@ -216,7 +280,7 @@ FILE:8: guard.allow[4]: "here" is neither a network nor an address (hint: for ex
 FILE:8: guard.allow[5]: "::ffff:10.0.0.0/104" is neither a network nor an address (hint: for example 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7)
 FILE:9: limits.login: 0 would end everything at once (hint: this time cannot be unlimited)`},
 		{"rest", head + "anonymous: {home: 'disk:/', permissions: ''}\nencoding: utf-16\nlimits: {idle: 0, login_attempts: 0, connections: 5, per_ip: 6}\n", `FILE:2: anonymous.permissions: warning: nothing is permitted
-FILE:3: encoding: the encoding "utf-16" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis)
+FILE:3: encoding: the encoding "utf-16" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
 FILE:4: limits.idle: 0 would end everything at once (hint: this time cannot be unlimited)
 FILE:4: limits.login_attempts: at least one attempt is needed
 FILE:4: limits.per_ip: warning: 6 is more than connections allows (5)`},

@@ -93,16 +93,24 @@ func parentPath(path string) string {
 // didYouMean finds the word that was probably meant: at most a third of its
 // letters are wrong. Two letters in the wrong order count as two.
 func didYouMean(got string, words []string) string {
+	if best := nearest(strings.ToLower(got), words); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return ""
+}
+
+// nearest returns the word that is meant by got, or "".
+func nearest(got string, words []string) string {
 	best, dist := "", len(got)+1
 	for _, w := range words {
-		if d := levenshtein.Distance(strings.ToLower(got), w, nil); d < dist {
+		if d := levenshtein.Distance(got, w, nil); d < dist {
 			best, dist = w, d
 		}
 	}
-	if best == "" || dist > max(1, (max(len(got), len(best))+2)/3) {
+	if dist > max(1, (max(len(got), len(best))+2)/3) {
 		return ""
 	}
-	return fmt.Sprintf("did you mean %q?", best)
+	return best
 }
 
 // unrelated returns those of the problems found by looking at the values that do not follow

@@ -87,6 +87,8 @@ func conform(t *testing.T, back object.Store, raw store.Emptier, part int64, swe
 		return tree
 	}, vfstest.Caps{
 		FirstPart:    part,
+		Append:       true,
+		Resume:       true,
 		ImplicitDirs: true,
 		RenameDir:    true,
 		MaxKey:       1023,

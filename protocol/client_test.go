@@ -264,6 +264,9 @@ func (c *client) secure(cfg *tls.Config) *client {
 	return c
 }
 
+// over goes on over another connection.
+func (c *client) over(conn net.Conn) { c.conn, c.in = conn, bufio.NewReader(conn) }
+
 func (c *client) send(line string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.conn, line+"\r\n"); err != nil {

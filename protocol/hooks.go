@@ -82,3 +82,60 @@ const (
 	Shutdown Result = "shutdown" // the server is stopping
 	Failed   Result = "failed"   // the file system said no
 )
+
+// JoinHooks calls the hooks of a, then those of b. Received ends with the first error.
+func JoinHooks(a, b Hooks) Hooks {
+	return Hooks{
+		Connect:     join1(a.Connect, b.Connect),
+		Disconnect:  join2(a.Disconnect, b.Disconnect),
+		Refused:     join1(a.Refused, b.Refused),
+		Login:       join1(a.Login, b.Login),
+		Logout:      join1(a.Logout, b.Logout),
+		LoginFailed: join2(a.LoginFailed, b.LoginFailed),
+		Command:     join1(a.Command, b.Command),
+		Transfer:    join2(a.Transfer, b.Transfer),
+		Changed:     join2(a.Changed, b.Changed),
+		Panic:       join3(a.Panic, b.Panic),
+		Received:    joinReceived(a.Received, b.Received),
+	}
+}
+
+func join1[A any](f, g func(A)) func(A) {
+	if f == nil || g == nil {
+		return either(f == nil, g, f)
+	}
+	return func(a A) { f(a); g(a) }
+}
+
+func join2[A, B any](f, g func(A, B)) func(A, B) {
+	if f == nil || g == nil {
+		return either(f == nil, g, f)
+	}
+	return func(a A, b B) { f(a, b); g(a, b) }
+}
+
+func join3[A, B, C any](f, g func(A, B, C)) func(A, B, C) {
+	if f == nil || g == nil {
+		return either(f == nil, g, f)
+	}
+	return func(a A, b B, c C) { f(a, b, c); g(a, b, c) }
+}
+
+func joinReceived(f, g func(Client, Transfer) error) func(Client, Transfer) error {
+	if f == nil || g == nil {
+		return either(f == nil, g, f)
+	}
+	return func(c Client, t Transfer) error {
+		if err := f(c, t); err != nil {
+			return err
+		}
+		return g(c, t)
+	}
+}
+
+func either[F any](first bool, f, g F) F {
+	if first {
+		return f
+	}
+	return g
+}

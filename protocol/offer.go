@@ -27,9 +27,13 @@ func (o *offer) mismatch(c *tls.Config) string {
 	if len(o.versions) == 0 {
 		return ""
 	}
+	least := c.MinVersion
+	if least == 0 {
+		least = tls.VersionTLS12 // crypto/tls's default
+	}
 	newest, oldest := slices.Max(o.versions), slices.Min(o.versions)
 	switch {
-	case newest < max(c.MinVersion, tls.VersionTLS10):
+	case newest < least:
 		return fmt.Sprintf("the client offers at most %s: a listener with a lower tls.min would take it", tls.VersionName(newest))
 	case c.MaxVersion != 0 && oldest > c.MaxVersion:
 		return fmt.Sprintf("the client offers at least %s", tls.VersionName(oldest))

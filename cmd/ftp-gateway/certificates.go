@@ -2,48 +2,74 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"os"
 	"sync/atomic"
 
 	"github.com/ftp-gateway/ftp-gateway/config"
+	"github.com/ftp-gateway/ftp-gateway/protocol"
 )
 
 // certificates are the server's certificates, which can be read again while they are used.
 type certificates struct {
 	from   []config.Certificate
 	loaded atomic.Pointer[[]tls.Certificate]
+
+	authorities map[config.Path]*atomic.Pointer[x509.CertPool] // for client certificates, by file
 }
 
-// newTLS returns the TLS configuration of the document and its certificates;
-// both are nil where it has none.
-func newTLS(c config.TLS) (*tls.Config, *certificates, error) {
-	if len(c.Certificates) == 0 {
-		return nil, nil, nil
+// newTLS reads the certificates of the document, and the authorities for those of clients; nil where it
+// has no certificate.
+func newTLS(cfg *config.Config) (*certificates, error) {
+	if len(cfg.TLS.Certificates) == 0 {
+		return nil, nil
 	}
-	certs := &certificates{from: c.Certificates}
+	certs := &certificates{from: cfg.TLS.Certificates, authorities: map[config.Path]*atomic.Pointer[x509.CertPool]{}}
+	for _, l := range cfg.Listeners {
+		if t := cfg.TLSOf(l); t.Mode != "none" && t.ClientAuth != "none" {
+			certs.authorities[t.ClientCA] = new(atomic.Pointer[x509.CertPool])
+		}
+	}
 	if err := certs.reload(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	t := &tls.Config{GetCertificate: certs.choose, MinVersion: tls.VersionTLS12}
-	switch c.Min {
-	case "1.0":
-		t.MinVersion = tls.VersionTLS10
-	case "1.1":
-		t.MinVersion = tls.VersionTLS11
-	case "1.3":
-		t.MinVersion = tls.VersionTLS13
+	return certs, nil
+}
+
+// listener gives a listener the TLS that the document says.
+func (c *certificates) listener(l *protocol.Listener, t config.ListenerTLS) {
+	if c == nil || t.Mode == "none" {
+		return
 	}
-	if t.MinVersion < tls.VersionTLS12 {
+	// A MinVersion of its own takes TLS 1.0 and 1.1 without a GODEBUG setting.
+	l.TLSConfig = &tls.Config{GetCertificate: c.choose, MinVersion: config.TLSVersion(t.Min)}
+	switch {
+	case len(t.Ciphers) > 0:
+		for _, name := range t.Ciphers {
+			if s, ok := config.CipherSuite(name); ok {
+				l.TLSConfig.CipherSuites = append(l.TLSConfig.CipherSuites, s.ID)
+			}
+		}
+	case l.TLSConfig.MinVersion < tls.VersionTLS12:
 		// Devices of that age often know nothing but the RSA key exchange, which Go has
 		// switched off by default.
 		for _, s := range tls.CipherSuites() {
-			t.CipherSuites = append(t.CipherSuites, s.ID)
+			l.TLSConfig.CipherSuites = append(l.TLSConfig.CipherSuites, s.ID)
 		}
-		t.CipherSuites = append(t.CipherSuites, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
+		l.TLSConfig.CipherSuites = append(l.TLSConfig.CipherSuites, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA)
 	}
-	return t, certs, nil
+	switch t.ClientAuth {
+	case "request":
+		l.TLSConfig.ClientAuth = tls.VerifyClientCertIfGiven
+	case "require":
+		l.TLSConfig.ClientAuth = tls.RequireAndVerifyClientCert
+	default:
+		return
+	}
+	l.ClientCAs = c.authorities[t.ClientCA].Load
 }
 
 // reload reads all files again. If one of them is no good, everything stays as it was.
@@ -56,7 +82,21 @@ func (c *certificates) reload() error {
 		}
 		list = append(list, pair)
 	}
+	pools := make(map[config.Path]*x509.CertPool, len(c.authorities))
+	for file := range c.authorities {
+		data, err := os.ReadFile(string(file))
+		if err != nil {
+			return fmt.Errorf("authorities for client certificates: %w", err)
+		}
+		pools[file] = x509.NewCertPool()
+		if !pools[file].AppendCertsFromPEM(data) {
+			return fmt.Errorf("authorities for client certificates: no PEM certificate in %s", file)
+		}
+	}
 	c.loaded.Store(&list)
+	for file, pool := range pools {
+		c.authorities[file].Store(pool)
+	}
 	return nil
 }
 

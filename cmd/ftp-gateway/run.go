@@ -27,7 +27,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
-	log, logFile, err := newLog(cfg.Log, stderr)
+	log, ownFile, err := newLog(cfg.Log, stderr)
 	if err != nil {
 		return refusal(cfg.Problem("log.file", err.Error(), ""))
 	}
@@ -47,11 +47,17 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 	}
 	defer stores.close()
 
+	told, err := newEvents(cfg, m, log)
+	if err != nil {
+		return err
+	}
+	defer told.close()
 	srv, certs, err := newServer(ctx, cfg, stores, m, log)
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(cfg)
+	srv.Hooks = protocol.JoinHooks(srv.Hooks, told.hooks())
+	listeners, err := listen(cfg, certs)
 	if err != nil {
 		return err
 	}
@@ -99,7 +105,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			return err
 		case s := <-signals:
 			if s == syscall.SIGHUP {
-				reload(certs, logFile, log)
+				reload(certs, []*logFile{ownFile, told.file}, log)
 				continue
 			}
 			log.Info("shutting down", "signal", s.String(), "grace", cfg.ShutdownGrace, "sessions", srv.Sessions())
@@ -139,8 +145,13 @@ func shutdown(srv *protocol.Server, grace time.Duration, signals <-chan os.Signa
 }
 
 // reload does what SIGHUP asks for.
-func reload(certs *certificates, file *logFile, log *slog.Logger) {
-	if file != nil {
+func reload(certs *certificates, files []*logFile, log *slog.Logger) {
+	opened := 0
+	for _, file := range files {
+		if file == nil {
+			continue
+		}
+		opened++
 		if err := file.reopen(); err != nil {
 			log.Error("the log file cannot be opened anew, the old one stays in use", "err", err)
 		}
@@ -151,7 +162,7 @@ func reload(certs *certificates, file *logFile, log *slog.Logger) {
 			return
 		}
 	}
-	log.Info("reloaded", "certificates", certs != nil, "log", file != nil)
+	log.Info("reloaded", "certificates", certs != nil, "log_files", opened)
 }
 
 func hasBucket(cfg *config.Config) bool {
@@ -169,7 +180,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if err != nil {
 		return nil, nil, err
 	}
-	tlsConfig, certs, err := newTLS(cfg.TLS)
+	certs, err := newTLS(cfg)
 	if err != nil {
 		return nil, nil, refusal(cfg.Problem("tls.certificates", err.Error(), ""))
 	}
@@ -177,6 +188,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if err != nil {
 		return nil, nil, refusal(cfg.Problem("encoding", err.Error(), ""))
 	}
+	profiles := newProfiles(cfg)
 	settle := cfg.Cut.Settle
 	if settle == 0 {
 		settle = -1 // the zero value of the server's field means its default
@@ -196,7 +208,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		Log:                    log,
 		Hooks:                  m.Hooks(),
 		Banner:                 cfg.Banner,
-		TLSConfig:              tlsConfig,
+		AllowCCC:               cfg.TLS.CCC,
 		SessionReuse:           protocol.SessionReuse(cfg.TLS.SessionReuse),
 		MaxSessions:            cfg.Limits.Connections,
 		MaxPerIP:               cfg.Limits.PerIP,
@@ -221,8 +233,11 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 			AcceptNoCloseNotify: cfg.Cut.CloseNotify == "accept",
 			AcceptControlLost:   cfg.Cut.ControlLost == "accept",
 		},
+		Profiles:   profiles.byName,
+		Encodings:  lookupEncoding,
 		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
 		MaxHashes:  cfg.Hash.Concurrent,
+		Owners:     protocol.Owners(cfg.Owners),
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
 		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
@@ -238,15 +253,18 @@ func unlimited(n int64) int64 {
 }
 
 // listen binds all listeners, or none.
-func listen(cfg *config.Config) ([]protocol.Listener, error) {
+func listen(cfg *config.Config, certs *certificates) ([]protocol.Listener, error) {
 	var all []protocol.Listener
+	profiles := newProfiles(cfg)
 	for i, l := range cfg.Listeners {
 		nl, err := bind(cfg, fmt.Sprintf("listeners[%d].address", i), l.Address)
 		if err != nil {
 			closeAll(all)
 			return nil, err
 		}
-		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l))}
+		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l)),
+			Profile: profiles.byName(l.Profile), Encoding: lookupEncoding(l.Encoding)}
+		certs.listener(&pl, cfg.TLSOf(l))
 		for _, r := range l.TLS.Require {
 			pl.RequireTLSControl = pl.RequireTLSControl || r == "control"
 			pl.RequireTLSData = pl.RequireTLSData || r == "data"

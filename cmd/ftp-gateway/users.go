@@ -19,8 +19,13 @@ func checkUsers(cfg *config.Config) config.Report {
 				r = append(r, cfg.Problem(at+".name", trimAuth(err), ""))
 			}
 		}
+		if u.Certificate != "" {
+			if _, err := auth.ParseCertificate(u.Certificate); err != nil {
+				r = append(r, cfg.Problem(at+".certificate", trimAuth(err), `"openssl x509 -noout -fingerprint -sha256 -in FILE" prints one`))
+			}
+		}
 		if u.Password == "" {
-			continue // config has told
+			continue // config has told, or there is a certificate
 		}
 		key := at + ".password"
 		if u.PasswordFile != "" {
@@ -58,7 +63,8 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		chain = append(chain, &auth.Anonymous{Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts}})
+			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts,
+			Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}})
 	}
 	users := make([]auth.User, 0, len(cfg.Users))
 	for _, u := range cfg.Users {
@@ -66,12 +72,20 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 		if err != nil {
 			return nil, err
 		}
-		password, err := auth.ParsePassword(string(u.Password))
-		if err != nil {
-			return nil, fmt.Errorf("user %q: %w", u.Name, err)
+		user := auth.User{Name: u.Name, Account: auth.Account{
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
+			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}}
+		if u.Password != "" || u.Certificate == "" {
+			if user.Password, err = auth.ParsePassword(string(u.Password)); err != nil {
+				return nil, fmt.Errorf("user %q: %w", u.Name, err)
+			}
 		}
-		users = append(users, auth.User{Name: u.Name, Password: password, Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts}})
+		if u.Certificate != "" {
+			if user.Certificate, err = auth.ParseCertificate(u.Certificate); err != nil {
+				return nil, fmt.Errorf("user %q: %w", u.Name, err)
+			}
+		}
+		users = append(users, user)
 	}
 	set, err := auth.NewUsers(users)
 	if err != nil {

@@ -87,10 +87,11 @@ func (k *sink) address(kind string) string {
 // metadata is the resource that the upload begins with; without sum the checksum comes at the end.
 func (k *sink) metadata(sum string) ([]byte, error) {
 	return json.Marshal(struct {
-		Name        string `json:"name"`
-		ContentType string `json:"contentType"`
-		CRC32C      string `json:"crc32c,omitempty"`
-	}{k.key, k.o.ContentType, sum})
+		Name        string            `json:"name"`
+		ContentType string            `json:"contentType"`
+		CRC32C      string            `json:"crc32c,omitempty"`
+		Metadata    map[string]string `json:"metadata,omitempty"`
+	}{k.key, k.o.ContentType, sum, k.o.Metadata})
 }
 
 // Single implements [object.Sink]: metadata and content in one request.

@@ -60,7 +60,8 @@ func TestConformance(t *testing.T) {
 				}
 				return s
 			}, vfstest.Caps{
-				FirstPart:    64 << 10,
+				FirstPart: 64 << 10,
+				Append:    true, Resume: true,
 				ImplicitDirs: true,
 				RenameDir:    true,
 				MaxKey:       1023 - len(prefix),

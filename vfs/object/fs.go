@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"mime"
 	"os"
 	"path"
 	"time"
@@ -28,6 +27,11 @@ type Options struct {
 	// what the session knows: a directory that it has visited, listed or made. Stores
 	// that are directories underneath (versitygw) refuse the rest themselves.
 	StrictClash bool
+	// Metadata and Tags are given to every file that is written: see [PutOptions].
+	Metadata, Tags map[string]string
+	// Scratch is the place in the bucket for what has to be stored beside the files for a
+	// while; no client sees it. It ends with a slash. Default ".ftpgw/" below Prefix.
+	Scratch string
 	// Budget is the memory for reading ahead of a client that is faster than one
 	// connection to the store. Nil reads one range after the other.
 	Budget *Budget
@@ -45,6 +49,7 @@ type Options struct {
 type tree struct {
 	store  Store
 	prefix string // "" or "a/b/"
+	hidden string // ends with a slash
 	o      Options
 }
 
@@ -83,7 +88,10 @@ func New(store Store, o Options) (*FS, error) {
 	if o.RenameDirMax == 0 {
 		o.RenameDirMax = 1000
 	}
-	t := &tree{store: store, prefix: prefix, o: o}
+	if o.Scratch == "" {
+		o.Scratch = prefix + scratchDir
+	}
+	t := &tree{store: store, prefix: prefix, hidden: o.Scratch, o: o}
 	return &FS{t: t, ctx: context.Background(), dirs: &sticky{}, seen: &looked{}}, nil
 }
 
@@ -295,7 +303,9 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 	}
 	u, err := f.t.store.Put(f.ctx, key, PutOptions{
 		IfAbsent:    excl,
-		ContentType: mime.TypeByExtension(path.Ext(clean)),
+		ContentType: contentType(clean),
+		Metadata:    f.t.o.Metadata,
+		Tags:        f.t.o.Tags,
 	})
 	if err != nil {
 		return nil, err
@@ -329,11 +339,6 @@ func (f *FS) noClash(name, key string) error {
 		return err
 	}
 	return nil
-}
-
-// OpenAt implements vfs.Resumer. A bucket's object cannot be changed in the middle.
-func (f *FS) OpenAt(name string, offset int64) (afero.File, error) {
-	return nil, pathError("open", name, errors.ErrUnsupported)
 }
 
 // Mkdir writes the marker of a directory, an empty object "dir/". Directories above it

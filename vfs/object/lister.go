@@ -16,6 +16,7 @@ type lister struct {
 	cancel context.CancelFunc
 	store  Store
 	prefix string
+	hidden string // a prefix that is no directory for clients
 
 	found   bool // the directory has a marker or an entry
 	entries []os.FileInfo
@@ -29,8 +30,8 @@ type page struct {
 	err error
 }
 
-func newLister(ctx context.Context, store Store, prefix string) *lister {
-	l := &lister{store: store, prefix: prefix}
+func newLister(ctx context.Context, store Store, prefix, hidden string) *lister {
+	l := &lister{store: store, prefix: prefix, hidden: hidden}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.fetch("")
 	return l
@@ -94,7 +95,7 @@ func (l *lister) merge(p Page) {
 		}
 		dir := prefixes[0]
 		prefixes = prefixes[1:]
-		if dir == l.last {
+		if dir == l.last || dir == l.hidden {
 			continue
 		}
 		l.last = dir

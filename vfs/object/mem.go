@@ -318,11 +318,32 @@ func (m *Mem) Put(ctx context.Context, key string, o PutOptions) (Upload, error)
 	return NewUpload(ctx, m.budget, s, UploadOptions{FirstPart: m.part}), nil
 }
 
+// Append implements Appender.
+func (m *Mem) Append(ctx context.Context, key string, n int64, _ string) (Upload, int64, error) {
+	if _, err := m.request(ctx, "append", key); err != nil {
+		return nil, 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.objects[key]
+	switch {
+	case !ok:
+		return nil, 0, fmt.Errorf("mem: append %q: %w", key, fs.ErrNotExist)
+	case n > o.Size:
+		return nil, 0, fmt.Errorf("mem: append %q: %w", key, vfs.ErrBadOffset)
+	case n < 0:
+		n = o.Size
+	}
+	s := &memSink{m: m, key: key, o: PutOptions{IfMatch: o.ETag, ContentType: m.types[key]}, head: o.data[:n], parts: make(map[int][]byte)}
+	return NewUpload(ctx, m.budget, s, UploadOptions{FirstPart: m.part}), n, nil
+}
+
 // memSink is one upload into a Mem.
 type memSink struct {
 	m     *Mem
 	key   string
 	o     PutOptions
+	head  []byte // comes before all parts
 	parts map[int][]byte
 }
 
@@ -342,16 +363,20 @@ func (s *memSink) receive(body Body) ([]byte, error) {
 // publish makes the object visible if its condition holds.
 func (s *memSink) publish(ctx context.Context, op string, n int, data []byte) error {
 	s.m.mu.Lock()
-	_, exists := s.m.objects[s.key]
+	old, exists := s.m.objects[s.key]
 	refused := exists && s.o.IfAbsent
-	if !refused {
-		s.m.set(s.key, data)
+	changed := s.o.IfMatch != "" && old.ETag != s.o.IfMatch
+	if !refused && !changed {
+		s.m.set(s.key, append(slices.Clone(s.head), data...))
 		s.m.types[s.key] = s.o.ContentType
 		delete(s.m.pending, s)
 	}
 	s.m.mu.Unlock()
-	if refused {
+	switch {
+	case refused:
 		return fmt.Errorf("mem: put %q: %w", s.key, fs.ErrExist)
+	case changed:
+		return fmt.Errorf("mem: put %q: %w", s.key, vfs.ErrBusy)
 	}
 	return s.m.answer(ctx, op, n, s.key)
 }

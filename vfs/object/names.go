@@ -52,6 +52,9 @@ func (f *FS) key(name string) (string, error) {
 	if len(key) > maxKey {
 		return "", vfs.ErrBadName
 	}
+	if f.t.isHidden(key) {
+		return "", fs.ErrNotExist
+	}
 	return key, nil
 }
 
@@ -69,6 +72,11 @@ func (f *FS) newKey(name string) (string, error) {
 		return "", vfs.ErrBadName
 	}
 	return key, nil
+}
+
+// isHidden reports whether the key is the scratch place or lies in it.
+func (t *tree) isHidden(key string) bool {
+	return strings.HasPrefix(key, t.hidden) || key == strings.TrimSuffix(t.hidden, "/")
 }
 
 // dirKey returns the prefix that the keys below a directory have, given the

@@ -181,7 +181,7 @@ func (r *reader) Stat() (os.FileInfo, error) {
 
 // firstPage begins the listing; it fails if there is no such directory.
 func (r *reader) firstPage() error {
-	l := newLister(r.ctx, r.fs.t.store, r.fs.dirKey(r.key))
+	l := newLister(r.ctx, r.fs.t.store, r.fs.dirKey(r.key), r.fs.t.hidden)
 	if err := l.fill(); err != nil {
 		l.stop()
 		return err

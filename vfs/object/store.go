@@ -119,6 +119,13 @@ type Page struct {
 type PutOptions struct {
 	// IfAbsent refuses to replace: a key that exists by the time of the commit gives fs.ErrExist.
 	IfAbsent bool
+	// IfMatch refuses to replace anything but the object that has this ETag: where there is another, or
+	// none any more, by the time of the commit, the commit gives vfs.ErrBusy. Empty for no such condition.
+	IfMatch string
 	// ContentType is the media type to store, empty for the store's default.
 	ContentType string
+	// Metadata are names in lower case with values, kept with the object.
+	Metadata map[string]string
+	// Tags are what S3 calls object tags. A store without them ignores them.
+	Tags map[string]string
 }

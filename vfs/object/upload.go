@@ -65,7 +65,7 @@ func NewUpload(ctx context.Context, budget *Budget, sink Sink, o UploadOptions) 
 		o.Table = crc32.IEEETable
 	}
 	if o.AbortTimeout <= 0 {
-		o.AbortTimeout = 30 * time.Second
+		o.AbortTimeout = abortTime
 	}
 	u := &upload{
 		put:    ctx,

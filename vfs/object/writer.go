@@ -3,6 +3,7 @@ package object
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -21,6 +22,7 @@ type writer struct {
 	name  string // clean
 	u     Upload
 	size  int64
+	fresh bool  // nothing had the name when the file was opened to be appended to
 	err   error // of the first Write that failed
 	ended bool
 }
@@ -75,6 +77,9 @@ func (w *writer) Close() error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.fs.ctx), w.fs.t.o.CommitTimeout)
 	defer cancel()
 	if err := w.u.Commit(ctx); err != nil {
+		if w.fresh && errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%w: %w", vfs.ErrBusy, err) // somebody else has made it in the meantime
+		}
 		return w.fail("close", err)
 	}
 	w.fs.dirs.addParent(w.name)

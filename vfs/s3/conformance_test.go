@@ -10,11 +10,12 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	for _, profile := range []string{"aws", "generic"} {
+	for _, profile := range []string{"aws", "minio", "generic"} {
 		t.Run(profile, func(t *testing.T) {
 			fakes := map[afero.Fs]*fake{}
 			vfstest.Run(t, func(t *testing.T) afero.Fs {
 				f := newFake(t)
+				f.minio = profile == "minio"
 				s, _ := f.open(func(o *Options) { o.Profile = profile; o.PathStyle = true })
 				tree, err := object.New(s, object.Options{StrictClash: true})
 				if err != nil {
@@ -29,6 +30,8 @@ func TestConformance(t *testing.T) {
 				return tree
 			}, vfstest.Caps{
 				FirstPart:    minPart,
+				Append:       true,
+				Resume:       true,
 				ImplicitDirs: true,
 				RenameDir:    true,
 				MaxKey:       1023,

@@ -145,7 +145,7 @@ type partCopy struct {
 func (c *partCopy) copyAll(ctx context.Context) error {
 	part := max(c.s.o.CopyPart, (c.size+maxParts-1)/maxParts)
 	n := int((c.size + part - 1) / part)
-	if n > 1 && c.size-int64(n-1)*part < minPart && part+minPart <= maxPart {
+	if n > 1 && c.size-int64(n-1)*part < minPart && part+minPart <= maxPart && !c.s.profile.uniformParts {
 		n-- // what is left goes with the part before: some servers refuse a small copy
 	}
 	c.parts = make([]types.CompletedPart, n)
@@ -241,10 +241,10 @@ func (c *partCopy) complete(ctx context.Context) error {
 
 // ours reports whether the ETag is that of an object of these parts.
 func (c *partCopy) ours(etag string) bool {
-	k := sink{}
-	for _, p := range c.parts {
-		k.parts = append(k.parts, part{etag: aws.ToString(p.ETag)})
+	parts := make([]part, len(c.parts))
+	for i, p := range c.parts {
+		parts[i].etag = aws.ToString(p.ETag)
 	}
-	want := k.etag()
+	want := etagOf(parts)
 	return want != "" && want == etag
 }

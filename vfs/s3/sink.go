@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,12 +31,26 @@ const abortRounds = 3
 // Put implements object.Store. A file within the first part is one PutObject,
 // sent when it is complete: a client's cut never reaches the server.
 func (s *Store) Put(ctx context.Context, key string, o object.PutOptions) (object.Upload, error) {
+	first, size := s.parts()
 	return object.NewUpload(ctx, s.o.Budget, &sink{s: s, key: key, o: o}, object.UploadOptions{
-		FirstPart: minPart,
-		PartSize:  object.Growth(s.o.MaxPartSize),
+		FirstPart: first,
+		PartSize:  size,
 		Parallel:  s.o.Parallel,
 		MaxParts:  maxParts,
 	}), nil
+}
+
+// uniformPart is the size of parts where all have to be alike: objects up to 156 GiB.
+const uniformPart = 16 << 20
+
+// parts returns the size of the first part, up to which an object is one
+// request, and of the part at an offset, in bytes.
+func (s *Store) parts() (first int64, size func(offset int64) int64) {
+	if s.profile.uniformParts {
+		part := max(minPart, min(s.o.MaxPartSize, uniformPart, s.o.Budget.Limit()/4))
+		return part, func(int64) int64 { return part }
+	}
+	return minPart, object.Growth(s.o.MaxPartSize)
 }
 
 // sink is one upload.
@@ -44,16 +60,24 @@ type sink struct {
 	o   object.PutOptions
 	id  string // of the multipart upload
 
+	// Of an upload that begins with bytes which the server has: see append.go.
+	old   *carried // the object that is replaced, whose attributes the new one gets; nil for none
+	head  int64    // so many bytes of it are copied as the first parts
+	after int      // number of the last part before those of the scheduler
+	first []part   // the parts before them
+
 	mu    sync.Mutex
-	parts []part // part n at n-1
+	parts []part // part n of the scheduler at n-1
 
 	receipt object.Receipt
 }
 
 type part struct {
-	etag string
-	sum  uint32
-	size int64
+	number int
+	etag   string
+	sum    uint32
+	summed bool // sum is known
+	size   int64
 }
 
 // body are the options for a request with a body: it is not signed, as the checksum protects
@@ -71,10 +95,10 @@ func crc(sum uint32) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
 }
 
-// digest returns the checksum headers of a body: CRC32, or MD5 where the server
+// digest returns the checksum headers of a body: CRC32, or MD5 where the server, or the upload,
 // knows no other, and then also the ETag that an object of that body has.
-func (s *Store) digest(body object.Body) (crc32, contentMD5 *string, etag string, err error) {
-	if s.profile.crc32 {
+func (s *Store) digest(body object.Body, summing bool) (crc32, contentMD5 *string, etag string, err error) {
+	if summing {
 		return crc(body.Sum32()), nil, "", nil
 	}
 	h := md5.New()
@@ -95,30 +119,98 @@ func (k *sink) contentType() *string {
 	return &k.o.ContentType
 }
 
-func (k *sink) ifNoneMatch() *string {
+// ifNoneMatch returns the condition of a request that must not replace an object. Where
+// the server does not know it, the object is looked for instead; what comes up in between is replaced.
+func (k *sink) ifNoneMatch(ctx context.Context, known bool) (*string, error) {
 	if !k.o.IfAbsent {
-		return nil
+		return nil, nil
 	}
-	return aws.String("*")
+	if known {
+		return aws.String("*"), nil
+	}
+	switch _, err := k.s.Head(ctx, k.key); {
+	case err == nil:
+		return nil, &storeError{"put", k.key, fs.ErrExist, errors.New("the object exists")}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	return nil, nil
 }
 
-// fail translates an error. A condition that does not hold can only be IfAbsent.
+// tagging returns the tags as their header has them.
+func (k *sink) tagging() *string {
+	if len(k.o.Tags) == 0 {
+		return nil
+	}
+	v := url.Values{}
+	for name, value := range k.o.Tags {
+		v.Set(name, value)
+	}
+	return aws.String(v.Encode())
+}
+
+// ifMatch is the condition that the object is still the one that was found.
+func (k *sink) ifMatch() *string {
+	if k.o.IfMatch == "" || !k.s.profile.ifMatch {
+		return nil
+	}
+	return &k.o.IfMatch
+}
+
+// unchanged looks whether the condition of ifMatch holds, where the server does not do it itself. A change
+// between the look and the commit is then not seen.
+func (k *sink) unchanged(ctx context.Context) error {
+	if k.o.IfMatch == "" || k.s.profile.ifMatch {
+		return nil
+	}
+	a, err := k.s.Head(ctx, k.key)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if a.ETag != k.o.IfMatch {
+		return &storeError{"put", k.key, vfs.ErrBusy, errors.New("the object has changed")}
+	}
+	return nil
+}
+
+// fail translates an error. One of the conditions that does not hold is vfs.ErrBusy, and of
+// IfAbsent fs.ErrExist; an object that is gone is a changed one.
 func (k *sink) fail(ctx context.Context, op string, err error) error {
 	err = translate(ctx, op, k.key, err)
-	if k.o.IfAbsent && code(err) == "PreconditionFailed" {
+	switch {
+	case k.o.IfAbsent && code(err) == "PreconditionFailed":
 		return fmt.Errorf("%w: %w", fs.ErrExist, err)
+	case k.o.IfMatch != "" && errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", vfs.ErrBusy, err)
 	}
 	return err
 }
 
+// refused reports whether err is a condition of this upload that does not hold.
+func (k *sink) refused(err error) bool {
+	return k.o.IfAbsent && errors.Is(err, fs.ErrExist) || k.o.IfMatch != "" && errors.Is(err, vfs.ErrBusy)
+}
+
+// summing reports whether the upload has CRC32 checksums. Some servers copy no part into one that has.
+func (k *sink) summing() bool {
+	return k.s.profile.crc32 && (k.head == 0 || k.s.profile.partCopyChecksum)
+}
+
 // Single implements object.Sink: PutObject.
 func (k *sink) Single(ctx context.Context, body object.Body) error {
-	sum, md5, etag, err := k.s.digest(body)
+	if k.after > 0 {
+		return k.last(ctx, body)
+	}
+	sum, md5, etag, err := k.s.digest(body, k.s.profile.crc32)
 	if err != nil {
 		return translate(ctx, "put", k.key, err)
 	}
+	absent, err := k.ifNoneMatch(ctx, k.s.profile.condPut)
+	if err != nil {
+		return err
+	}
 	ctx, attempts := countAttempts(ctx)
-	out, err := k.s.client.PutObject(ctx, &s3.PutObjectInput{
+	in := &s3.PutObjectInput{
 		Bucket:        &k.s.bucket,
 		Key:           &k.key,
 		Body:          body,
@@ -126,17 +218,25 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 		ContentType:   k.contentType(),
 		ChecksumCRC32: sum,
 		ContentMD5:    md5,
-		IfNoneMatch:   k.ifNoneMatch(),
-	}, k.s.body)
+		IfNoneMatch:   absent,
+		IfMatch:       k.ifMatch(),
+		Metadata:      k.o.Metadata,
+		Tagging:       k.tagging(),
+	}
+	k.old.put(in)
+	if err := k.unchanged(ctx); err != nil {
+		return err
+	}
+	out, err := k.s.client.PutObject(ctx, in, k.s.body)
 	if err == nil {
 		k.s.tested.Store(true)
-		k.stored(out.VersionId, body.Sum32())
+		k.stored(out.VersionId, body.Sum32(), true)
 		return nil
 	}
 	err = k.fail(ctx, "put", err)
 	// Did we refuse ourselves? The answer to an earlier attempt may have been lost.
-	if errors.Is(err, fs.ErrExist) && attempts.Load() > 1 && k.same(ctx, body.Size(), body.Sum32(), etag) {
-		k.stored(nil, body.Sum32())
+	if k.refused(err) && attempts.Load() > 1 && k.same(ctx, body.Size(), body.Sum32(), true, etag) {
+		k.stored(nil, body.Sum32(), true)
 		return nil
 	}
 	return err
@@ -144,8 +244,9 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 
 // Begin implements object.Sink: CreateMultipartUpload.
 func (k *sink) Begin(ctx context.Context) error {
-	in := &s3.CreateMultipartUploadInput{Bucket: &k.s.bucket, Key: &k.key, ContentType: k.contentType()}
-	if k.s.profile.crc32 {
+	in := &s3.CreateMultipartUploadInput{Bucket: &k.s.bucket, Key: &k.key, ContentType: k.contentType(), Metadata: k.o.Metadata, Tagging: k.tagging()}
+	k.old.create(in)
+	if k.summing() {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
 		in.ChecksumType = types.ChecksumTypeFullObject
 	}
@@ -169,15 +270,21 @@ func (k *sink) over() {
 
 // Part implements object.Sink: UploadPart.
 func (k *sink) Part(ctx context.Context, n int, body object.Body) error {
-	sum, md5, _, err := k.s.digest(body)
+	if n == 1 && k.head > 0 && k.first == nil {
+		if err := k.copyHead(ctx); err != nil {
+			return err
+		}
+	}
+	sum, md5, _, err := k.s.digest(body, k.summing())
 	if err != nil {
 		return translate(ctx, "upload part", k.key, err)
 	}
+	number := k.after + n
 	out, err := k.s.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket:        &k.s.bucket,
 		Key:           &k.key,
 		UploadId:      &k.id,
-		PartNumber:    aws.Int32(int32(n)),
+		PartNumber:    aws.Int32(int32(number)),
 		Body:          body,
 		ContentLength: aws.Int64(body.Size()),
 		ChecksumCRC32: sum,
@@ -192,7 +299,7 @@ func (k *sink) Part(ctx context.Context, n int, body object.Body) error {
 	for len(k.parts) < n {
 		k.parts = append(k.parts, part{})
 	}
-	k.parts[n-1] = part{aws.ToString(out.ETag), body.Sum32(), body.Size()}
+	k.parts[n-1] = part{number, aws.ToString(out.ETag), body.Sum32(), true, body.Size()}
 	return nil
 }
 
@@ -201,48 +308,66 @@ func (k *sink) Part(ctx context.Context, n int, body object.Body) error {
 func (k *sink) Complete(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var sum uint32
-	var size int64
-	list := make([]types.CompletedPart, len(k.parts))
-	for i, p := range k.parts {
+	all := slices.Concat(k.first, k.parts)
+	var (
+		sum    uint32
+		summed = true
+		size   int64
+		list   = make([]types.CompletedPart, len(all))
+	)
+	for i, p := range all {
 		sum = combine(sum, p.sum, p.size)
+		summed = summed && p.summed
 		size += p.size
-		list[i] = types.CompletedPart{ETag: aws.String(p.etag), PartNumber: aws.Int32(int32(i + 1))}
-		if k.s.profile.crc32 {
+		list[i] = types.CompletedPart{ETag: aws.String(p.etag), PartNumber: aws.Int32(int32(p.number))}
+		if k.summing() && p.summed {
 			list[i].ChecksumCRC32 = crc(p.sum)
 		}
+	}
+	absent, err := k.ifNoneMatch(ctx, k.s.profile.condComplete)
+	if err != nil {
+		return err
 	}
 	in := &s3.CompleteMultipartUploadInput{
 		Bucket:          &k.s.bucket,
 		Key:             &k.key,
 		UploadId:        &k.id,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: list},
-		IfNoneMatch:     k.ifNoneMatch(),
+		IfNoneMatch:     absent,
+		IfMatch:         k.ifMatch(),
 	}
-	if k.s.profile.crc32 {
-		in.ChecksumCRC32 = crc(sum)
+	if k.summing() {
 		in.ChecksumType = types.ChecksumTypeFullObject
 		in.MpuObjectSize = &size
+		if summed {
+			in.ChecksumCRC32 = crc(sum)
+		}
+	}
+	if err := k.unchanged(ctx); err != nil {
+		return err
 	}
 	ctx, attempts := countAttempts(ctx)
 	out, err := k.s.client.CompleteMultipartUpload(ctx, in)
 	if err != nil {
 		err = k.fail(ctx, "complete upload", err)
 		// No such upload is one of the unavailable.
-		lost := errors.Is(err, vfs.ErrUnavailable) || attempts.Load() > 1 && errors.Is(err, fs.ErrExist)
-		if !lost || !k.same(ctx, size, sum, k.etag()) {
+		lost := errors.Is(err, vfs.ErrUnavailable) || attempts.Load() > 1 && k.refused(err)
+		if !lost || !k.same(ctx, size, sum, summed, etagOf(all)) {
 			return err
 		}
 		out = &s3.CompleteMultipartUploadOutput{}
 	}
-	k.stored(out.VersionId, sum)
+	k.stored(out.VersionId, sum, summed)
 	k.over()
 	return nil
 }
 
 // stored keeps what the receipt tells. Where the answer was lost, so is the version.
-func (k *sink) stored(version *string, sum uint32) {
-	k.receipt = object.Receipt{Version: aws.ToString(version), Checksum: fmt.Sprintf("crc32:%08x", sum)}
+func (k *sink) stored(version *string, sum uint32, summed bool) {
+	k.receipt = object.Receipt{Version: aws.ToString(version)}
+	if summed {
+		k.receipt.Checksum = fmt.Sprintf("crc32:%08x", sum)
+	}
 }
 
 // Receipt implements object.Receipter.
@@ -251,7 +376,7 @@ func (k *sink) Receipt() object.Receipt { return k.receipt }
 // same reports whether the object has the content of this upload: its size and,
 // where the server tells it, its CRC32; else its ETag, where we know what it has to be. The old
 // object of that name can only be taken for the new one if it is equal.
-func (k *sink) same(ctx context.Context, size int64, sum uint32, etag string) bool {
+func (k *sink) same(ctx context.Context, size int64, sum uint32, summed bool, etag string) bool {
 	out, err := k.s.client.HeadObject(ctx, &s3.HeadObjectInput{
 		Bucket:       &k.s.bucket,
 		Key:          &k.key,
@@ -260,24 +385,24 @@ func (k *sink) same(ctx context.Context, size int64, sum uint32, etag string) bo
 	if err != nil || aws.ToInt64(out.ContentLength) != size {
 		return false
 	}
-	if out.ChecksumCRC32 != nil && out.ChecksumType != types.ChecksumTypeComposite {
+	if summed && out.ChecksumCRC32 != nil && out.ChecksumType != types.ChecksumTypeComposite {
 		return *out.ChecksumCRC32 == *crc(sum)
 	}
 	return etag != "" && aws.ToString(out.ETag) == etag
 }
 
-// etag returns the ETag that most servers give to an object of these parts: the
+// etagOf returns the ETag that most servers give to an object of these parts: the
 // MD5 of their MD5s. It is empty where the parts' ETags are something else.
-func (k *sink) etag() string {
+func etagOf(parts []part) string {
 	h := md5.New()
-	for _, p := range k.parts {
+	for _, p := range parts {
 		sum, err := hex.DecodeString(strings.Trim(p.etag, "\""))
 		if err != nil || len(sum) != md5.Size {
 			return ""
 		}
 		h.Write(sum)
 	}
-	return fmt.Sprintf("\"%x-%d\"", h.Sum(nil), len(k.parts))
+	return fmt.Sprintf("\"%x-%d\"", h.Sum(nil), len(parts))
 }
 
 // Abort implements object.Sink: AbortMultipartUpload until no part is left.
