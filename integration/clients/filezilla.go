@@ -198,7 +198,7 @@ func startDisplay(dir string) (string, func(), error) {
 	number, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
 		stop()
-		return "", nil, fmt.Errorf("Xvfb: %w", err)
+		return "", nil, fmt.Errorf("no display by Xvfb: %w", err)
 	}
 	return ":" + strings.TrimSpace(number), stop, nil
 }
