@@ -164,7 +164,7 @@ func TestResume(t *testing.T) {
 	if err := writeFile(local, body); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{localKind, s3Kind, gcsKind} {
+	for _, kind := range []string{localKind, s3Kind} {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, kind)
 			g := newGateway(t, w)
