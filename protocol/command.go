@@ -79,8 +79,12 @@ func commandTable() map[string]*command {
 		"MKD":  {run: (*session).cmdMKD, arg: argPath, perm: auth.PermMkdir, info: true, help: "MKD <sp> path: make a directory"},
 		"PWD":  {run: (*session).cmdPWD, arg: argNone, help: "PWD: the current directory"},
 		"SIZE": {run: (*session).cmdSIZE, arg: argPath, perm: auth.PermList, help: "SIZE <sp> path: size of a file in bytes"},
-		"MDTM": {run: (*session).cmdMDTM, arg: argPath, perm: auth.PermList, help: "MDTM <sp> path: time of the last change"},
+		"MDTM": {run: (*session).cmdMDTM, arg: argText, help: "MDTM <sp> path: time of the last change"},
 		"MFMT": {run: (*session).cmdMFMT, arg: argText, perm: auth.PermTime, info: true, help: "MFMT <sp> YYYYMMDDhhmmss <sp> path: set the time of the last change"},
+
+		"MFF":  {run: (*session).cmdMFF, arg: argText, info: true, help: "MFF <sp> modify=YYYYMMDDhhmmss;UNIX.mode=octal; <sp> path: set facts"},
+		"COMB": {run: (*session).cmdCOMB, arg: argText, info: true, help: "COMB <sp> target <sp> part <sp> part ...: put parts of a file together"},
+		"AVBL": {run: (*session).cmdAVBL, arg: argPath, perm: auth.PermList, help: "AVBL [<sp> path]: bytes that may still be stored"},
 
 		// Digests: draft-bryan-ftpext-hash, draft-bryan-ftp-range, draft-twine-ftpmd5; the X-forms are in no document.
 		"HASH":    {run: (*session).cmdHASH, arg: argText, help: "HASH <sp> path: digest of a file, see OPTS HASH"},
@@ -213,7 +217,7 @@ func (s *session) runCommand(verb string, cmd *command, arg string) string {
 			return arg
 		}
 	case argPath:
-		if arg == "" && verb != "CWD" && verb != "XCWD" && verb != "MLSD" && verb != "MLST" {
+		if arg == "" && verb != "CWD" && verb != "XCWD" && verb != "MLSD" && verb != "MLST" && verb != "AVBL" {
 			s.reply(501, "Path missing")
 			return arg
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/spf13/afero"
 
@@ -121,46 +120,6 @@ func (s *session) cmdRNTO(p string) {
 	}
 	s.changed("RNTO", from, p)
 	s.reply(250, "Renamed")
-}
-
-// cmdMDTM tells a file's time of change, RFC 3659 section 3.
-func (s *session) cmdMDTM(p string) {
-	fsys, done := s.bound()
-	defer done()
-	fi, err := vfs.StatFile(fsys, p)
-	if err != nil {
-		s.failure("MDTM", p, err, asking)
-		return
-	}
-	s.reply(213, fi.ModTime().In(s.zone()).Format(timeVal))
-}
-
-// cmdMFMT sets a file's time of change, draft-somers-ftp-mfxx section 3.
-func (s *session) cmdMFMT(arg string) {
-	stamp, name, _ := strings.Cut(arg, " ")
-	p, ok := resolve(s.cwd, name)
-	mtime, valid := parseTime(stamp)
-	if !valid || name == "" || !ok {
-		s.reply(501, "YYYYMMDDhhmmss and a path are needed")
-		return
-	}
-	if !s.allowed(commands["MFMT"].perm, p) {
-		return
-	}
-	fsys, done := s.bound()
-	defer done()
-	if err := fsys.Chtimes(p, mtime, mtime); err != nil {
-		s.failure("MFMT", p, err, asking)
-		return
-	}
-	s.replyf(213, "Modify=%s; %s", stamp, p)
-}
-
-// parseTime reads a time-val, fractions included (RFC 3659 section 2.3). Years that do not fit into an
-// int64 of nanoseconds, in which disks are told times, are refused: another time would be set.
-func parseTime(stamp string) (time.Time, bool) {
-	t, err := time.ParseInLocation(timeVal, stamp, time.UTC)
-	return t, err == nil && t.Year() >= 1678 && t.Year() <= 2261
 }
 
 // siteCHMOD sets a file's mode: SITE CHMOD octal path.
