@@ -268,7 +268,7 @@ func (k *checker) passive() {
 
 func (k *checker) limits() {
 	l := k.c.Limits
-	for name, d := range map[string]time.Duration{"idle": l.Idle, "stall": l.Stall, "connect": l.Connect, "command": l.Command, "commit": l.Commit, "login": l.Login} {
+	for name, d := range map[string]time.Duration{"idle": l.Idle, "stall": l.Stall, "connect": l.Connect, "command": l.Command, "commit": l.Commit, "rename": l.Rename, "login": l.Login} {
 		if d <= 0 {
 			k.errorf("limits."+name, "this time cannot be unlimited", "0 would end everything at once")
 		}
@@ -369,6 +369,15 @@ func (c *Config) BackendNames() []string {
 
 var backendName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
+// renameDirMax bounds what a rename of a directory may hold in memory and hold up.
+const renameDirMax = 100_000
+
+func (k *checker) renameDir(at string, n int) {
+	if n < 0 || n > renameDirMax {
+		k.errorf(at+".rename_dir_max_keys", "", "has to be from 0 to %d: all keys are held in memory, and the client waits", renameDirMax)
+	}
+}
+
 func (k *checker) backends() {
 	for _, name := range k.c.BackendNames() {
 		at, b := "backends."+name, k.c.Backends[name]
@@ -380,6 +389,7 @@ func (k *checker) backends() {
 			k.local(at, b.Local)
 		case b.S3 != nil:
 			k.bucket(at, b.S3.Bucket, b.S3.Endpoint)
+			k.renameDir(at, b.S3.RenameDirMaxKeys)
 			s := b.S3
 			if (s.AccessKey == "") != (s.SecretKey == "") {
 				k.errorf(at, "give both, or none for the usual AWS sources", "access_key and secret_key belong together")
@@ -397,6 +407,7 @@ func (k *checker) backends() {
 			}
 		case b.GCS != nil:
 			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
+			k.renameDir(at, b.GCS.RenameDirMaxKeys)
 			if f := b.GCS.CredentialsFile; f != "" {
 				if b.GCS.Anonymous {
 					k.errorf(at+".anonymous", "keep one of them", "contradicts credentials_file")
@@ -538,8 +549,8 @@ func (k *checker) place(at, place string) {
 		}
 		k.errorf(at, hint, "unknown back end %q", name)
 	}
-	if rest := strings.ReplaceAll(dir, "{user}", ""); strings.ContainsAny(rest, "{}") {
-		k.errorf(at, "only {user} is replaced", "%q holds a brace", dir)
+	if bad := badPlaceholder(dir); bad != "" {
+		k.errorf(at, "replaced are "+strings.Join(placeholders, " "), "%q holds %s", dir, bad)
 	}
 	for elem := range strings.SplitSeq(dir, "/") {
 		if elem == ".." {
@@ -549,7 +560,7 @@ func (k *checker) place(at, place string) {
 }
 
 // SplitPlace takes "backend:/directory" apart. The directory is as it was
-// written, with {user} in it; empty means the root of the back end.
+// written, with names in braces as they are (see [Moment]); empty means the root of the back end.
 func SplitPlace(place string) (backend, dir string, err error) {
 	backend, dir, ok := strings.Cut(place, ":")
 	if !ok || backend == "" {

@@ -186,6 +186,8 @@ type Limits struct {
 	Command time.Duration `yaml:"command"`
 	// How long a back end may take for the end of an upload.
 	Commit time.Duration `yaml:"commit"`
+	// How long a back end may take for a rename: a bucket has to copy what is renamed.
+	Rename time.Duration `yaml:"rename"`
 	// Wrong passwords that end a session.
 	LoginAttempts int `yaml:"login_attempts"`
 	// How long the answer to a first wrong password waits; it doubles with each further one (guard.max_delay). 0 means
@@ -311,6 +313,15 @@ type S3 struct {
 	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
 	// or two requests more; without it only what the session knows and the store itself refuses.
 	StrictNames bool `yaml:"strict_names"`
+	// Directories with more objects than this, at all depths, are not renamed (550): each object has to be copied. 0
+	// means that no directory is.
+	RenameDirMaxKeys int `yaml:"rename_dir_max_keys"`
+	// Directories without a marker vanish with their last file: none leaves it so (sessions that have seen the directory go on
+	// seeing it), marker writes one, for all to see, when a file is removed or renamed. Costs a request or two.
+	KeepDirs string `yaml:"keep_dirs" enum:"none,marker"`
+	// Give renamed and copied objects the access control list of the old one. Costs two requests; buckets whose owner owns
+	// all objects, as new ones do, have no such lists.
+	KeepACL bool `yaml:"keep_acl"`
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
 	// never. Longer than any upload into the bucket takes, whoever makes it.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
@@ -329,6 +340,15 @@ type GCS struct {
 	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
 	// or two requests more; without it only what the session knows and the store itself refuses.
 	StrictNames bool `yaml:"strict_names"`
+	// Directories with more objects than this, at all depths, are not renamed (550): each object has to be copied. 0
+	// means that no directory is.
+	RenameDirMaxKeys int `yaml:"rename_dir_max_keys"`
+	// Directories without a marker vanish with their last file: none leaves it so (sessions that have seen the directory go on
+	// seeing it), marker writes one, for all to see, when a file is removed or renamed. Costs a request or two.
+	KeepDirs string `yaml:"keep_dirs" enum:"none,marker"`
+	// How a file is renamed: auto moves it in one step where the service can (objects.move), off copies it inside the
+	// service and deletes the old one.
+	Move string `yaml:"move" enum:"auto,off"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
 }
@@ -381,10 +401,15 @@ type User struct {
 	// Letters: e change directory, l list, r retrieve, a append, d delete, f rename, m make directories,
 	// w store, M change modes, T change times.
 	Permissions string `yaml:"permissions"`
-	// The tree that the user sees as "/": back end and directory. {user} stands for the name.
+	// The tree that the user sees as "/": back end and directory. {user} stands for the name, {remote} for the client's
+	// address, {yyyy} {MM} {dd} {HH} for the time of the login, in UTC unless local_time is set. A session keeps the
+	// directory that it began with, past midnight too.
 	Home string `yaml:"home"`
-	// Further trees by the directory in which they appear.
+	// Further trees by the directory in which they appear. The same names in braces work.
 	Mounts map[string]string `yaml:"mounts"`
+	// What happens to a file that would be overwritten, by an upload, a rename or a copy: yes replaces it; no refuses
+	// (553); rename stores the new one as name-1.ext, name-2.ext and so on, which the 150 reply tells.
+	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
 	// The profile for the user's device. Default: that of the listener.
 	Profile string `yaml:"profile"`
 	// The encoding of file names for the user's device. Default: the profile's, else that of the listener.
@@ -403,6 +428,8 @@ type Anonymous struct {
 	Permissions string `yaml:"permissions"`
 	// Further trees by the directory in which they appear.
 	Mounts map[string]string `yaml:"mounts"`
+	// What happens to a file that would be overwritten: yes, no or rename, as for users.
+	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
 	// The profile of anonymous sessions. Default: that of the listener.
 	Profile string `yaml:"profile"`
 	// The encoding of file names. Default: the profile's, else that of the listener.
@@ -437,7 +464,7 @@ func Default() *Config {
 		Passive:   Passive{Match: "address"},
 		Limits: Limits{
 			Connections: 512, Login: 2 * time.Minute, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
-			Command: time.Minute, Commit: 5 * time.Minute, LoginAttempts: 3, LoginDelay: 3 * time.Second, Expansion: 200,
+			Command: time.Minute, Commit: 5 * time.Minute, Rename: time.Hour, LoginAttempts: 3, LoginDelay: 3 * time.Second, Expansion: 200,
 		},
 		Guard:         Guard{Failures: 10, UserFailures: 30, Window: 10 * time.Minute, Ban: 15 * time.Minute, MaxDelay: 30 * time.Second},
 		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Settle: 5 * time.Millisecond, Grace: 10 * time.Second},
@@ -456,10 +483,13 @@ func Default() *Config {
 
 // setDefaults gives entries of lists and maps the defaults that Default cannot. It
 // is called before their keys are read.
-func (s *S3) setDefaults()        { s.AbandonAfter = 24 * time.Hour }
+func (s *S3) setDefaults() {
+	s.AbandonAfter, s.RenameDirMaxKeys, s.KeepDirs = 24*time.Hour, 1000, "none"
+}
+func (g *GCS) setDefaults()       { g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto" }
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
-func (u *User) setDefaults()      { u.Permissions = "elradfmwMT" }
-func (a *Anonymous) setDefaults() { a.Permissions = "elr" }
+func (u *User) setDefaults()      { u.Permissions, u.Overwrite = "elradfmwMT", "yes" }
+func (a *Anonymous) setDefaults() { a.Permissions, a.Overwrite = "elr", "yes" }
 
 // PassiveAddress is what PASV tells: one host for all, or one for each local address.
 type PassiveAddress struct {

@@ -120,7 +120,7 @@ FILE:5: users[1].name: user "a" is there twice, first as users[0]
 FILE:7: users[1].permissions: 'x' is no permission (hint: the letters are elradfmwMT)
 FILE:10: users[2].home: unknown back end "dsk" (hint: did you mean "disk"?)
 FILE:13: users[3].home: "nonsense" is not a back end and a directory (hint: for example "disk:/pub")
-FILE:16: users[4].home: "/../{name}" holds a brace (hint: only {user} is replaced)
+FILE:16: users[4].home: "/../{name}" holds {name} (hint: replaced are {user} {remote} {yyyy} {MM} {dd} {HH})
 FILE:16: users[4].home: "/../{name}" holds ".."
 FILE:17: users[5]: the key "name" is missing
 FILE:17: users[5].home: the directory of "disk:x" does not begin with a slash (hint: for example "disk:/pub")`},

@@ -115,6 +115,9 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		s.ended = true
 		return
 	}
+	account := *a // it may be another session's too
+	account.Remote = req.Remote
+	a = &account
 	fsys, err := s.srv.OpenFS(ctx, a)
 	if err != nil {
 		s.srv.strangerAgain(s)

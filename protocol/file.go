@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 	"strings"
 
 	"github.com/spf13/afero"
@@ -17,8 +18,11 @@ import (
 const timeVal = "20060102150405"
 
 // bound returns the tree bound to the command's time limit, and what ends the binding.
-func (s *session) bound() (afero.Fs, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
+func (s *session) bound() (afero.Fs, context.CancelFunc) { return s.boundFor(s.srv.commandTimeout()) }
+
+// boundFor is bound with a limit of its own, for what takes long.
+func (s *session) boundFor(limit time.Duration) (afero.Fs, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	return vfs.WithContext(ctx, s.fs), cancel
 }
 
@@ -112,7 +116,7 @@ func (s *session) cmdRNTO(p string) {
 		s.reply(503, "Send RNFR first")
 		return
 	}
-	fsys, done := s.bound()
+	fsys, done := s.boundFor(s.srv.renameTimeout())
 	defer done()
 	if err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Rename(from, p) }); err != nil {
 		s.failure("RNTO", from+" -> "+p, err, naming)

@@ -213,6 +213,7 @@ func (s *Server) loginTimeout() time.Duration   { return or(s.LoginTimeout, 2*ti
 func (s *Server) stallTimeout() time.Duration   { return or(s.StallTimeout, 2*time.Minute) }
 func (s *Server) connectTimeout() time.Duration { return or(s.ConnectTimeout, 30*time.Second) }
 func (s *Server) commandTimeout() time.Duration { return or(s.CommandTimeout, time.Minute) }
+func (s *Server) renameTimeout() time.Duration  { return or(s.RenameTimeout, time.Hour) }
 func (s *Server) cutGrace() time.Duration       { return or(s.CutGrace, 10*time.Second) }
 
 // maxExpansion is how many bytes one byte of a MODE Z upload may become; 0 means no limit.

@@ -134,6 +134,8 @@ type Server struct {
 	ConnectTimeout time.Duration
 	// CommandTimeout bounds what a command other than a transfer asks of the tree; default 1 min.
 	CommandTimeout time.Duration
+	// RenameTimeout bounds a rename, which in a bucket is a copy; default 1 h.
+	RenameTimeout time.Duration
 
 	// PassivePorts is the range for PASV and EPSV; the zero value means any free port, one listener per PASV.
 	PassivePorts PortRange

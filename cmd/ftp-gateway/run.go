@@ -204,7 +204,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	return &protocol.Server{
 		Auth:                   logins,
 		Guard:                  guard,
-		OpenFS:                 stores.openFS,
+		OpenFS:                 stores.openFS(cfg.LocalTime),
 		Log:                    log,
 		Hooks:                  m.Hooks(),
 		Banner:                 cfg.Banner,
@@ -219,6 +219,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		StallTimeout:           cfg.Limits.Stall,
 		ConnectTimeout:         cfg.Limits.Connect,
 		CommandTimeout:         cfg.Limits.Command,
+		RenameTimeout:          cfg.Limits.Rename,
 		PassivePorts:           protocol.PortRange(cfg.Passive.Ports),
 		PassiveMatch:           protocol.Match(cfg.Passive.Match),
 		PassiveAddress:         newPassiveAddress(ctx, cfg.Passive.Address, log),

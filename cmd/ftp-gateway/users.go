@@ -63,7 +63,7 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		chain = append(chain, &auth.Anonymous{Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts,
+			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite,
 			Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}})
 	}
 	users := make([]auth.User, 0, len(cfg.Users))
@@ -73,7 +73,7 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		user := auth.User{Name: u.Name, Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts, Overwrite: u.Overwrite,
 			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}}
 		if u.Password != "" || u.Certificate == "" {
 			if user.Password, err = auth.ParsePassword(string(u.Password)); err != nil {

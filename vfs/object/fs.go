@@ -43,6 +43,9 @@ type Options struct {
 	// RenameDirMax is how many objects a directory may have, at all depths, to be renamed
 	// by copying them. Default 1,000; negative: no directory is.
 	RenameDirMax int
+	// KeepDirs writes the marker of a directory whose last file is removed or renamed: one List
+	// more, and one Put. Without it the directory is gone, but for sessions that have seen it.
+	KeepDirs bool
 }
 
 // tree is what all sessions share.
