@@ -40,7 +40,8 @@ func (c *Config) Check() Report {
 	k.backends()
 	k.profiles()
 	k.users()
-	k.anonymous()
+	k.anonymous("anonymous", c.Anonymous)
+	k.hosts()
 	k.encoding("encoding", c.Encoding)
 	k.message("banner", c.Banner)
 	k.events()
@@ -159,9 +160,10 @@ func (k *checker) address(at, addr string) {
 
 func netipValid(s string) bool { _, err := netip.ParseAddr(s); return err == nil }
 
-func (k *checker) tls() {
-	for i, cert := range k.c.TLS.Certificates {
-		at := fmt.Sprintf("tls.certificates[%d]", i)
+// certificates checks the files of a list of certificates.
+func (k *checker) certificates(list string, certificates []Certificate) {
+	for i, cert := range certificates {
+		at := fmt.Sprintf("%s[%d]", list, i)
 		if cert.Cert == "" {
 			k.errorf(at, "", "the key \"cert\" is missing")
 			continue
@@ -204,6 +206,10 @@ func (k *checker) tls() {
 			}
 		}
 	}
+}
+
+func (k *checker) tls() {
+	k.certificates("tls.certificates", k.c.TLS.Certificates)
 	k.oldTLS("tls.min", k.c.TLS.Min)
 	k.ciphers("tls.ciphers", k.c.TLS.Ciphers)
 	k.clientCA("tls.client_ca", k.c.TLS.ClientCA)
@@ -482,17 +488,16 @@ func (k *checker) users() {
 	}
 }
 
-func (k *checker) anonymous() {
-	a := k.c.Anonymous
+func (k *checker) anonymous(at string, a *Anonymous) {
 	if a == nil {
 		return
 	}
-	k.permissions("anonymous", a.Permissions)
+	k.permissions(at, a.Permissions)
 	if strings.ContainsAny(a.Permissions, "adfmwMT") {
-		k.warnf("anonymous.permissions", "", "anybody can write: permissions %q", a.Permissions)
+		k.warnf(at+".permissions", "", "anybody can write: permissions %q", a.Permissions)
 	}
-	k.tree("anonymous", a.Home, a.Mounts)
-	k.session("anonymous", a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
+	k.tree(at, a.Home, a.Mounts)
+	k.session(at, a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
 }
 
 func (k *checker) permissions(at, letters string) {

@@ -72,6 +72,8 @@ type Config struct {
 	Users []User `yaml:"users"`
 	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
 	Anonymous *Anonymous `yaml:"anonymous"`
+	// Virtual hosts: what is different for clients that name one of these in HOST or in the TLS handshake.
+	Hosts []Host `yaml:"hosts"`
 	// The log.
 	Log Log `yaml:"log"`
 	// Telling other programs what happens: webhooks, commands, a file.
@@ -438,6 +440,22 @@ type Anonymous struct {
 	LoginMessage string `yaml:"login_message"`
 	// The text of the reply to QUIT.
 	QuitMessage string `yaml:"quit_message"`
+}
+
+// Host is a virtual host.
+type Host struct {
+	// Its names, and addresses that clients connect to.
+	Names []string `yaml:"names"`
+	// The text of the greeting. Default: that of the key banner.
+	Banner string `yaml:"banner"`
+	// Certificates for its names. Default: those of tls.certificates.
+	Certificates []Certificate `yaml:"certificates"`
+	// The profile of its sessions until a user with another one logs in. Default: that of the listener.
+	Profile string `yaml:"profile"`
+	// Who of the users may log in here, "anonymous" among them where it is to be. Default: all.
+	Users []string `yaml:"users"`
+	// Anonymous logins here. Default: the key anonymous.
+	Anonymous *Anonymous `yaml:"anonymous"`
 }
 
 // Log is about the log.

@@ -102,11 +102,11 @@ func (s *session) cmdFEAT(string) {
 	if s.tls && s.srv.AllowCCC {
 		lines = append(lines, "CCC")
 	}
-	lines = append(lines, "AVBL", "COMB")
+	lines = append(lines, "AVBL", "CLNT", "COMB", "CSID")
 	if !s.profile.NoExtended {
 		lines = append(lines, "EPRT", "EPSV")
 	}
-	lines = append(lines, s.featHASH(), "MD5", "MDTM", "MFF modify;UNIX.mode;", "MFMT", s.facts.featMLST())
+	lines = append(lines, s.featHASH(), "HOST", "LANG EN*", "MD5", "MDTM", "MFF modify;UNIX.mode;", "MFMT", s.facts.featMLST())
 	if !s.srv.NoDeflate {
 		lines = append(lines, "MODE Z")
 	}
@@ -153,6 +153,9 @@ func (s *session) cmdSTAT(arg string) {
 		return
 	}
 	lines := []string{"ftp-gateway", "Connected from " + s.remote.Addr().String()}
+	if s.software != "" {
+		lines = append(lines, "Client: "+s.software)
+	}
 	switch {
 	case s.account != nil:
 		lines = append(lines, "Logged in as "+s.account.Name)

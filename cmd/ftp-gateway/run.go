@@ -176,7 +176,7 @@ func hasBucket(cfg *config.Config) bool {
 
 // newServer makes the server of a configuration.
 func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metrics.Metrics, log *slog.Logger) (*protocol.Server, *certificates, error) {
-	logins, err := newAuth(cfg)
+	logins, err := newLogins(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,7 +202,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		return nil, nil, err
 	}
 	return &protocol.Server{
-		Auth:                   logins,
+		Auth:                   logins.all,
 		Guard:                  guard,
 		OpenFS:                 stores.openFS(cfg.LocalTime),
 		Log:                    log,
@@ -235,6 +235,8 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 			AcceptControlLost:   cfg.Cut.ControlLost == "accept",
 		},
 		Profiles:   profiles.byName,
+		Hosts:      newHosts(cfg, logins, certs, profiles),
+		Version:    buildVersion(),
 		Encodings:  lookupEncoding,
 		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
 		MaxHashes:  cfg.Hash.Concurrent,
