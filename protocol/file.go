@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"time"
 	"strings"
+	"time"
 
 	"github.com/spf13/afero"
 

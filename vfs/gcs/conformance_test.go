@@ -34,6 +34,7 @@ func TestConformance(t *testing.T) {
 		FirstPart:    chunkUnit,
 		ImplicitDirs: true,
 		RenameDir:    true,
+		Chtimes:      true,
 		MaxKey:       1023,
 		Refuses: []string{"newline", "carriage return", "tab", "control character", "delete character",
 			"invalid UTF-8", "surrogate", "folder marker"},

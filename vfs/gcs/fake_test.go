@@ -3,10 +3,13 @@ package gcs
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -232,9 +235,14 @@ func answer(w http.ResponseWriter, key string, o *stored) {
 func resourceOf(key string, o *stored) map[string]any {
 	return map[string]any{
 		"name": key, "bucket": testBucket, "size": strconv.Itoa(len(o.data)), "generation": strconv.FormatInt(o.gen, 10),
-		"crc32c": encodeSum(crc32.Checksum(o.data, castagnoli)), "contentType": o.ctype, "metadata": o.meta,
+		"crc32c": encodeSum(crc32.Checksum(o.data, castagnoli)), "contentType": o.ctype, "metadata": o.meta, "md5Hash": md5Of(o.data),
 		"timeCreated": o.created.Format(time.RFC3339), "updated": o.created.Add(time.Hour).Format(time.RFC3339),
 	}
+}
+
+func md5Of(data []byte) string {
+	sum := md5.Sum(data)
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func (f *fake) insert(w http.ResponseWriter, r *http.Request) {
@@ -369,6 +377,18 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodDelete:
 		delete(f.objects, key)
 		w.WriteHeader(204)
+	case r.Method == http.MethodPatch:
+		var in struct{ Metadata map[string]string }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			f.t.Errorf("patch: %v", err)
+		}
+		meta := maps.Clone(o.meta)
+		if meta == nil {
+			meta = map[string]string{}
+		}
+		maps.Copy(meta, in.Metadata)
+		o.meta = meta
+		answer(w, key, o)
 	case r.URL.Query().Get("alt") == "media":
 		f.media(w, r, o)
 	default:

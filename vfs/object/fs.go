@@ -418,11 +418,6 @@ func (f *FS) Chown(name string, _, _ int) error {
 	return pathError("chown", name, errors.ErrUnsupported)
 }
 
-// Chtimes is errors.ErrUnsupported: the time of an object is that of its upload.
-func (f *FS) Chtimes(name string, _, _ time.Time) error {
-	return pathError("chtimes", name, errors.ErrUnsupported)
-}
-
 // LstatIfPossible implements afero.Symlinker: there are no links, so it is Stat.
 func (f *FS) LstatIfPossible(name string) (os.FileInfo, bool, error) {
 	fi, err := f.Stat(name)
