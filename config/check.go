@@ -22,6 +22,9 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // Check looks for mistakes that one key alone does not show, and at the files
@@ -35,15 +38,12 @@ func (c *Config) Check() Report {
 	k.guard()
 	k.memory()
 	k.backends()
+	k.profiles()
 	k.users()
 	k.anonymous()
+	k.encoding("encoding", c.Encoding)
+	k.message("banner", c.Banner)
 	k.events()
-	if _, err := LookupEncoding(c.Encoding); err != nil {
-		k.errorf("encoding", "names such as utf-8, iso-8859-1, windows-1252, shift_jis", "%v", err)
-	}
-	if strings.ContainsRune(c.Banner, 0) {
-		k.errorf("banner", "", "holds a NUL character")
-	}
 	if c.Metrics.Address != "" {
 		k.address("metrics.address", c.Metrics.Address)
 		for _, l := range c.Listeners {
@@ -72,6 +72,28 @@ func (k *checker) warnf(path, hint, format string, args ...any) {
 	k.report = append(k.report, p)
 }
 
+// encoding checks the name of an encoding; empty means none.
+func (k *checker) encoding(at, name string) {
+	if _, err := LookupEncoding(name); err != nil {
+		k.errorf(at, "names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437", "%v", err)
+	}
+}
+
+// message checks a text that clients are sent.
+func (k *checker) message(at, text string) {
+	if strings.ContainsRune(text, 0) {
+		k.errorf(at, "", "holds a NUL character")
+	}
+}
+
+// session checks the keys that are about how sessions behave.
+func (k *checker) session(at, profile, encoding, login, quit string) {
+	k.profile(at+".profile", profile)
+	k.encoding(at+".encoding", encoding)
+	k.message(at+".login_message", login)
+	k.message(at+".quit_message", quit)
+}
+
 func (k *checker) listeners() {
 	if len(k.c.Listeners) == 0 {
 		k.errorf("listeners", `for example - {address: ":2121"}`, "there is no listener")
@@ -88,6 +110,10 @@ func (k *checker) listeners() {
 			k.errorf(at+".address", "", "%s is there twice", l.Address)
 		}
 		seen[l.Address] = true
+		k.session(at, l.Profile, l.Encoding, "", "")
+		if p, ok := k.c.Profile(l.Profile); ok && l.TLS.Min == "" && k.c.TLSMode(l) != "none" {
+			k.oldTLS(at+".profile", p.TLSMin)
+		}
 		switch mode := k.c.TLSMode(l); {
 		case mode != "none" && len(k.c.TLS.Certificates) == 0:
 			k.errorf(at+".tls.mode", "add tls.certificates", "TLS needs a certificate")
@@ -438,6 +464,7 @@ func (k *checker) users() {
 		}
 		k.permissions(at, u.Permissions)
 		k.tree(at, u.Home, u.Mounts)
+		k.session(at, u.Profile, u.Encoding, u.LoginMessage, u.QuitMessage)
 	}
 	if len(k.c.Users) == 0 && k.c.Anonymous == nil {
 		k.warnf("", "add users or anonymous", "nobody can log in")
@@ -454,6 +481,7 @@ func (k *checker) anonymous() {
 		k.warnf("anonymous.permissions", "", "anybody can write: permissions %q", a.Permissions)
 	}
 	k.tree("anonymous", a.Home, a.Mounts)
+	k.session("anonymous", a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
 }
 
 func (k *checker) permissions(at, letters string) {
@@ -533,10 +561,13 @@ func SplitPlace(place string) (backend, dir string, err error) {
 	return backend, dir, nil
 }
 
-// LookupEncoding finds an encoding by its WHATWG or IANA name; nil means UTF-8.
+// LookupEncoding finds an encoding by its WHATWG or IANA name; nil is what no name stands for.
 func LookupEncoding(name string) (encoding.Encoding, error) {
-	if n := strings.ToLower(name); n == "" || n == "utf-8" || n == "utf8" {
+	switch strings.ToLower(name) {
+	case "":
 		return nil, nil
+	case "utf-8", "utf8":
+		return unicode.UTF8, nil
 	}
 	// IANA first: WHATWG takes "iso-8859-1" for windows-1252.
 	e, err := ianaindex.IANA.Encoding(name)
@@ -549,6 +580,13 @@ func LookupEncoding(name string) (encoding.Encoding, error) {
 	const ascii = "/STOR a-z_0.9"
 	if s, err := e.NewEncoder().String(ascii); err != nil || s != ascii {
 		return nil, fmt.Errorf("the encoding %q does not contain ASCII", name)
+	}
+	if s, err := e.NewDecoder().String(ascii); err != nil || s != ascii {
+		return nil, fmt.Errorf("the encoding %q does not contain ASCII", name)
+	}
+	if e == japanese.ISO2022JP || e == simplifiedchinese.HZGB2312 {
+		// The state that they leave behind would change the line's end.
+		return nil, fmt.Errorf("the encoding %q switches between character sets within a line", name)
 	}
 	return e, nil
 }

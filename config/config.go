@@ -49,6 +49,9 @@ type Config struct {
 	// The encoding of file names on the wire, by its IANA or WHATWG name: utf-8, iso-8859-1, windows-1252,
 	// shift_jis, gbk ...
 	Encoding string `yaml:"encoding"`
+	// How listings call the owners of files on disks: names (as the system has them), ids (their numbers), hidden. Names tell
+	// whoever may list which accounts the machine has.
+	Owners string `yaml:"owners" enum:"names,ids,hidden"`
 	// Tell times in the server's own zone instead of UTC.
 	LocalTime bool `yaml:"local_time"`
 	// Let the kernel move files of local disks (sendfile). Only switch it off for file systems on which it fails.
@@ -62,6 +65,9 @@ type Config struct {
 	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
 	// Where files are kept, by a name of your choice.
 	Backends map[string]Backend `yaml:"backends"`
+	// How the server bears with the habits of devices, by a name of your choice; listeners, users and anonymous name
+	// them. Built in: camera, logger, mfp, mainframe, plc, strict; one of these names here changes the built-in one.
+	Profiles map[string]Profile `yaml:"profiles"`
 	// Who may log in.
 	Users []User `yaml:"users"`
 	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
@@ -88,6 +94,10 @@ type Listener struct {
 	Address string `yaml:"address"`
 	// TLS on this listener.
 	TLS ListenerTLS `yaml:"tls"`
+	// The profile of its sessions until a user with another one logs in. Default: none.
+	Profile string `yaml:"profile"`
+	// The encoding of file names here. Default: the profile's, else that of the key encoding.
+	Encoding string `yaml:"encoding"`
 }
 
 // ListenerTLS says how sessions of a listener come to TLS.
@@ -323,6 +333,39 @@ type GCS struct {
 	Anonymous bool `yaml:"anonymous"`
 }
 
+// Profile says how sessions bear with the habits of a device. What it leaves out is as in its base, and
+// without one as without a profile.
+type Profile struct {
+	// The profile to begin with, built in or not.
+	Base string `yaml:"base"`
+	// When TYPE A converts line ends: explicit, always, never.
+	ASCII string `yaml:"ascii" enum:"explicit,always,never"`
+	// The encoding of file names on the wire.
+	Encoding string `yaml:"encoding"`
+	// MKD of a directory that exists already answers 257 instead of 550.
+	ExistingDir *bool `yaml:"existing_dir"`
+	// CWD, MKD, STOR, STOU, APPE and RNTO make missing directories, where the user may make directories.
+	MakeParents *bool `yaml:"make_parents"`
+	// Where PORT or EPRT names a private address that is not the client's, the client's own is taken.
+	PeerAddress *bool `yaml:"peer_address"`
+	// EPSV and EPRT are refused with 502 and left out of FEAT.
+	NoExtended *bool `yaml:"no_extended"`
+	// STRU R is accepted; files go as they are.
+	Records *bool `yaml:"records"`
+	// Unknown SITE commands are answered with 200.
+	AnySITE *bool `yaml:"any_site"`
+	// A binary STOR or STOU that ends short of the size that ALLO announced is a cut.
+	StrictALLO *bool `yaml:"strict_allo"`
+	// What the RFCs do not allow is refused, even where it could be understood.
+	Strict *bool `yaml:"strict"`
+	// As cut.close_notify.
+	CloseNotify string `yaml:"close_notify" enum:"require,accept"`
+	// As cut.control_lost.
+	ControlLost string `yaml:"control_lost" enum:"cut,accept"`
+	// The oldest TLS version on listeners that have this profile and no tls.min of their own.
+	TLSMin string `yaml:"tls_min" enum:"1.0,1.1,1.2,1.3"`
+}
+
 // User is somebody who may log in.
 type User struct {
 	// The name, and what {user} stands for in home and mounts.
@@ -342,6 +385,14 @@ type User struct {
 	Home string `yaml:"home"`
 	// Further trees by the directory in which they appear.
 	Mounts map[string]string `yaml:"mounts"`
+	// The profile for the user's device. Default: that of the listener.
+	Profile string `yaml:"profile"`
+	// The encoding of file names for the user's device. Default: the profile's, else that of the listener.
+	Encoding string `yaml:"encoding"`
+	// The text of the reply to a login. Several lines are possible.
+	LoginMessage string `yaml:"login_message"`
+	// The text of the reply to QUIT.
+	QuitMessage string `yaml:"quit_message"`
 }
 
 // Anonymous is what logins without a password of their own get.
@@ -352,6 +403,14 @@ type Anonymous struct {
 	Permissions string `yaml:"permissions"`
 	// Further trees by the directory in which they appear.
 	Mounts map[string]string `yaml:"mounts"`
+	// The profile of anonymous sessions. Default: that of the listener.
+	Profile string `yaml:"profile"`
+	// The encoding of file names. Default: the profile's, else that of the listener.
+	Encoding string `yaml:"encoding"`
+	// The text of the reply to a login. Several lines are possible.
+	LoginMessage string `yaml:"login_message"`
+	// The text of the reply to QUIT.
+	QuitMessage string `yaml:"quit_message"`
 }
 
 // Log is about the log.
@@ -385,6 +444,7 @@ func Default() *Config {
 		Hash:          Hash{MaxRead: 8 << 30, Concurrent: 4},
 		ASCII:         "explicit",
 		Encoding:      "utf-8",
+		Owners:        "names",
 		Sendfile:      true,
 		ModeZ:         true,
 		Banner:        "ftp-gateway ready.",

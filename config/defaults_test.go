@@ -30,6 +30,8 @@ const defaultsHead = `# The configuration of ftp-gateway: every key, with its de
 // example has a value for whatever Default leaves empty.
 func example() *Config {
 	c := Default()
+	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}},
+		Profile: "camera", Encoding: "iso-8859-1"}}
 	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"},
 		Min: "1.2", Ciphers: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, ClientAuth: "request", ClientCA: "clients-ca.pem"}}}
 	c.TLS.Certificates = []Certificate{{Cert: "server.pem", Key: "server.key"}}
@@ -46,6 +48,14 @@ func example() *Config {
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json"}},
 		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
+	no := new(bool)
+	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
+		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2"}}
+	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Permissions: "elradfmwMT",
+		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"},
+		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
+	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"},
+		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
 	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Permissions: "elradfmwMT",
 		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}}}
 	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}}
@@ -195,6 +205,11 @@ func (w *writer) value(key string, v, ex reflect.Value, indent int, off bool) {
 				}
 				continue
 			}
+			if e.Kind() == reflect.Struct {
+				w.line(off, indent+1, "%s:", k)
+				w.fields(reflect.Value{}, e, indent+2, off)
+				continue
+			}
 			w.line(off, indent+1, "%s: %q", k, e.String())
 		}
 	default:
@@ -227,6 +242,11 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		return strconv.Quote(string(x)), true
 	case bool, int:
 		return fmt.Sprint(x), true
+	case *bool:
+		if x == nil {
+			return "false", true
+		}
+		return fmt.Sprint(*x), true
 	case []string:
 		return "[" + strings.Join(x, ", ") + "]", true
 	}

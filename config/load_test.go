@@ -225,6 +225,32 @@ FILE:9: backends.f.path: DIR/gone: cannot stat: no such file or directory (hint:
 FILE:10: backends.g: the key "path" is missing
 FILE:11: backends.h: the key "bucket" is missing
 FILE:11: backends.h.endpoint: credentials do not belong into the URL`},
+		{"profiles", head + `listeners: [{address: ":21", profile: camra, encoding: latin}]
+profiles:
+  gate: {base: camera, ascii: sometimes, existing: true}
+  a: {base: b}
+  b: {base: a}
+  c: {base: nobody}
+  "z z": {make_parents: true}
+  old: {base: mfp, tls_min: "1.1", encoding: iso-2022-jp}
+  "x y": {make_parents: maybe}
+anonymous: {home: 'disk:/', profile: mainfram, encoding: hz-gb-2312, quit_message: "a\0b"}
+users: [{name: u, password: x, home: 'disk:/', profile: gate, encoding: utf-16le, login_message: "a\0b"}]
+`, `FILE:2: listeners[0].encoding: unknown encoding "latin" (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:2: listeners[0].profile: unknown profile "camra" (hint: did you mean "camera"?)
+FILE:4: profiles.gate.ascii: "sometimes" is not one of explicit, always, never
+FILE:4: profiles.gate.existing: unknown key "existing" (hint: the keys here are base, ascii, encoding, existing_dir, make_parents, peer_address, no_extended, records, any_site, strict_allo, strict, close_notify, control_lost, tls_min)
+FILE:5: profiles.a.base: the profile "a" is its own base
+FILE:6: profiles.b.base: the profile "b" is its own base
+FILE:7: profiles.c.base: unknown profile "nobody" (hint: there are a, b, c, camera, gate, logger, mainframe, mfp, old, plc, strict, x y, z z)
+FILE:8: profiles.z z: "z z" is no name for a profile (hint: letters, digits, - and _)
+FILE:9: profiles.old.encoding: the encoding "iso-2022-jp" switches between character sets within a line (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:10: profiles.x y.make_parents: "maybe" is not true or false
+FILE:11: anonymous.encoding: the encoding "hz-gb-2312" switches between character sets within a line (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:11: anonymous.profile: unknown profile "mainfram" (hint: did you mean "mainframe"?)
+FILE:11: anonymous.quit_message: holds a NUL character
+FILE:12: users[0].encoding: the encoding "utf-16le" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
+FILE:12: users[0].login_message: holds a NUL character`},
 		{"tls by listener", head + `anonymous: {home: 'disk:/'}
 listeners:
   - {address: ":2121", tls: {min: "1.0", ciphers: [TLS_RSA_WITH_3DES_EDE_CBC_SHA, TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265, ROT13]}}
@@ -254,7 +280,7 @@ FILE:8: guard.allow[4]: "here" is neither a network nor an address (hint: for ex
 FILE:8: guard.allow[5]: "::ffff:10.0.0.0/104" is neither a network nor an address (hint: for example 10.0.0.0/8, 2001:db8::/32 or 192.0.2.7)
 FILE:9: limits.login: 0 would end everything at once (hint: this time cannot be unlimited)`},
 		{"rest", head + "anonymous: {home: 'disk:/', permissions: ''}\nencoding: utf-16\nlimits: {idle: 0, login_attempts: 0, connections: 5, per_ip: 6}\n", `FILE:2: anonymous.permissions: warning: nothing is permitted
-FILE:3: encoding: the encoding "utf-16" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis)
+FILE:3: encoding: the encoding "utf-16" does not contain ASCII (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
 FILE:4: limits.idle: 0 would end everything at once (hint: this time cannot be unlimited)
 FILE:4: limits.login_attempts: at least one attempt is needed
 FILE:4: limits.per_ip: warning: 6 is more than connections allows (5)`},

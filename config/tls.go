@@ -14,7 +14,8 @@ import (
 func (c *Config) TLSOf(l Listener) ListenerTLS {
 	t := l.TLS
 	t.Mode = c.TLSMode(l)
-	t.Min = cmp.Or(t.Min, c.TLS.Min)
+	profile, _ := c.Profile(l.Profile)
+	t.Min = cmp.Or(t.Min, profile.TLSMin, c.TLS.Min)
 	if t.Ciphers == nil {
 		t.Ciphers = c.TLS.Ciphers
 	}

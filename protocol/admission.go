@@ -105,12 +105,21 @@ func (s *Server) makeRoom(net netip.Prefix) bool {
 			most = ses.net
 		}
 	}
+	older := func(a, than *session) bool {
+		if than == nil {
+			return true
+		}
+		if c := s.strangers[a].Compare(s.strangers[than]); c != 0 {
+			return c < 0
+		}
+		return a.id < than.id
+	}
 	var oldest, crowding *session
-	for ses, since := range s.strangers {
-		if oldest == nil || since.Before(s.strangers[oldest]) {
+	for ses := range s.strangers {
+		if older(ses, oldest) {
 			oldest = ses
 		}
-		if ses.net == most && (crowding == nil || since.Before(s.strangers[crowding])) {
+		if ses.net == most && older(ses, crowding) {
 			crowding = ses
 		}
 	}

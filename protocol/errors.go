@@ -74,6 +74,8 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{552, "Compressed data expands too far"}
 	case isCut(err):
 		return replyTo{426, "Data connection broken, transfer incomplete"}
+	case errors.Is(err, errListTooLarge):
+		return replyTo{451, "Too much to list, the rest is left out"}
 	case errors.Is(err, vfs.ErrBadOffset):
 		return replyTo{554, "Restart offset does not fit the file"}
 	case errors.Is(err, vfs.ErrBadName):

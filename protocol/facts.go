@@ -3,9 +3,10 @@ package protocol
 import (
 	"fmt"
 	"os"
-	"path"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/afero"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
@@ -20,6 +21,9 @@ const (
 	factModify
 	factPerm
 	factMode
+	factUnique
+	factOwner
+	factGroup
 
 	defaultFacts = factType | factSize | factModify | factPerm
 )
@@ -29,7 +33,8 @@ var factNames = []struct {
 	name string
 	bit  factSet
 }{
-	{"type", factType}, {"size", factSize}, {"modify", factModify}, {"perm", factPerm}, {"UNIX.mode", factMode},
+	{"type", factType}, {"size", factSize}, {"modify", factModify}, {"perm", factPerm},
+	{"unique", factUnique}, {"UNIX.mode", factMode}, {"UNIX.owner", factOwner}, {"UNIX.group", factGroup},
 }
 
 // featMLST is the MLST line of FEAT: a star behind each fact that is sent.
@@ -70,25 +75,45 @@ func (f factSet) String() string {
 }
 
 // factsFormat is an entry of MLSD: facts, a space, the name.
-func (s *session) factsFormat() entryWriter {
-	return func(b []byte, dir string, fi os.FileInfo) []byte {
-		b = s.appendFacts(b, path.Join(dir, fi.Name()), fi)
+func (s *session) factsFormat(fsys afero.Fs) entryWriter {
+	return func(b []byte, e listed) []byte {
+		target := ""
+		if e.fi.Mode()&os.ModeSymlink != 0 {
+			// Few clients know of links: a link to a file is told as the file. One to a directory is not told as a
+			// directory, as clients that mirror would walk in circles.
+			if fi, err := fsys.Stat(e.path); err == nil && !fi.IsDir() {
+				e.fi = fi
+			} else if target = linkTarget(fsys, e); strings.Contains(target, ";") {
+				target = ""
+			}
+		}
+		if e.kind == "" {
+			e.kind = kindOf(e.fi, target)
+		}
+		b = s.appendFacts(b, e.path, e.fi, e.kind)
 		b = append(b, ' ')
-		return append(b, printable(fi.Name())...)
+		return append(b, printable(e.name)...)
 	}
 }
 
-func (s *session) appendFacts(b []byte, p string, fi os.FileInfo) []byte {
+// kindOf is the type fact of an entry, RFC 3659 section 7.5.1. OS.unix=slink with the target is what
+// FileZilla and lftp take for a link.
+func kindOf(fi os.FileInfo, target string) string {
+	switch {
+	case fi.IsDir():
+		return "dir"
+	case fi.Mode()&os.ModeSymlink == 0:
+		return "file"
+	case target != "":
+		return "OS.unix=slink:" + printable(target)
+	}
+	return "OS.unix=symlink"
+}
+
+func (s *session) appendFacts(b []byte, p string, fi os.FileInfo, kind string) []byte {
 	f := s.facts
 	if f&factType != 0 {
-		switch {
-		case fi.IsDir():
-			b = append(b, "type=dir;"...)
-		case fi.Mode()&os.ModeSymlink != 0:
-			b = append(b, "type=OS.unix=symlink;"...)
-		default:
-			b = append(b, "type=file;"...)
-		}
+		b = append(append(append(b, "type="...), kind...), ';')
 	}
 	if f&factSize != 0 && !fi.IsDir() {
 		b = append(b, "size="...)
@@ -105,8 +130,21 @@ func (s *session) appendFacts(b []byte, p string, fi os.FileInfo) []byte {
 		b = appendPermFact(b, s.account.Permissions.At(p), fi.IsDir())
 		b = append(b, ';')
 	}
+	if f&factUnique != 0 {
+		if id, ok := vfs.ID(fi); ok {
+			b = append(append(append(b, "unique="...), id...), ';')
+		}
+	}
 	if f&factMode != 0 && fi.Mode().Perm() != 0 {
 		b = fmt.Appendf(b, "UNIX.mode=%04o;", fi.Mode().Perm())
+	}
+	if uid, gid, ok := vfs.Owner(fi); ok && s.srv.Owners != OwnersHidden && s.srv.Owners != "" {
+		if f&factOwner != 0 {
+			b = fmt.Appendf(b, "UNIX.owner=%d;", uid)
+		}
+		if f&factGroup != 0 {
+			b = fmt.Appendf(b, "UNIX.group=%d;", gid)
+		}
 	}
 	return b
 }
@@ -143,7 +181,7 @@ func (s *session) cmdMLST(p string) {
 		s.failure("MLST", p, err, asking)
 		return
 	}
-	s.send(250, []string{"Listing " + p, string(s.appendFacts(nil, p, fi)) + " " + p, "End"})
+	s.send(250, []string{"Listing " + p, string(s.appendFacts(nil, p, fi, kindOf(fi, ""))) + " " + p, "End"})
 }
 
 // cmdSIZE tells a file's size in bytes, RFC 3659 section 4. Where line ends are converted the

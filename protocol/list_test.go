@@ -35,8 +35,8 @@ func TestLongFormatTime(t *testing.T) {
 		{time.Time{}, start.AddDate(1, 0, 0), "drwxr-xr-x   1 ftp      ftp                 0 Mar  4  2026 d"},
 		{start.AddDate(0, 0, -1), start, "drwxr-xr-x   1 ftp      ftp                 0 Mar  3 05:06 d"},
 	} {
-		write := (&session{srv: srv}).longFormat(tt.now)
-		if got := string(write(nil, "/", entry{tt.mtime})); got != tt.want {
+		write := (&session{srv: srv}).longFormat(tt.now, nil)
+		if got := string(write(nil, listed{path: "/d", name: "d", fi: entry{tt.mtime}})); got != tt.want {
 			t.Errorf("a time of %v is listed at %v as\n%q, want\n%q", tt.mtime, tt.now, got, tt.want)
 		}
 	}

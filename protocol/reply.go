@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // reply sends a one-line reply. It remembers the code for hooks and log. An error
@@ -63,4 +64,7 @@ func (s *session) appendText(b []byte, text string) []byte {
 	return append(b, raw...)
 }
 
-func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+// isControl reports whether r is a control character: those of ASCII, and the ones from U+0080 to U+009F, among
+// them NEL (U+0085) and terminals' CSI (U+009B). Line and paragraph separators and the marks that turn the
+// direction of writing are characters of names like others: a client gets back the name that it gave.
+func isControl(r rune) bool { return unicode.IsControl(r) }

@@ -20,6 +20,7 @@ type serverState struct {
 	log     *slog.Logger
 	closing chan struct{} // closed by Shutdown
 	ports   *passivePool
+	owners  ownerNames
 	hashes  chan struct{} // one in it for each command that reads a file for its digest
 
 	compressing atomic.Int32 // MODE Z downloads that have a compressor

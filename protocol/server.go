@@ -166,6 +166,8 @@ type Server struct {
 	Profiles func(name string) *Profile
 	// Encodings returns the encoding that an account names, or nil where there is none of that name.
 	Encodings func(name string) encoding.Encoding
+	// Owners is how LIST calls the owners of files; default OwnersHidden.
+	Owners Owners
 	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
 	LocalTime bool
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.

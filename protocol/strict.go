@@ -67,11 +67,3 @@ func (s *session) bareLF() {
 	s.reply(500, "Lines end with CR and LF")
 	s.commandDone("", nil, "", time.Now())
 }
-
-// listArg is the path in the argument of LIST, NLST or STAT. To the letter it is all of it.
-func (s *session) listArg(arg string) string {
-	if s.profile.Strict {
-		return arg
-	}
-	return options(arg)
-}

@@ -46,11 +46,15 @@ import (
 //	D= bytes     the client reads the data connection to its end and gets exactly these bytes
 //	D.           the client ends the data connection in order
 //	ACCEPT       the client takes the data connection that the server opens (PORT, EPRT)
+//	REPEAT n …   the step n times
 //	WAIT 5m      time passes
+//	BEFORE 6m    no more than that has passed since the beginning
 //	CUT          the client ends the control connection
 //	EOF          the server has ended the control connection
 //	FILE p text  the file p holds exactly the text
 //	MAKE p text  makes the file p
+//	MKDIR p      makes the directory p
+//	LINK p to    makes p a symbolic link
 //	DIR p        the directory p exists
 //	NONE p       p does not exist
 //
@@ -145,6 +149,7 @@ type transcript struct {
 	mu     sync.Mutex
 	ports  map[uint16]*pipeListener
 	dialed chan net.Conn
+	begun  time.Time
 	taken  int // so many attempts to listen fail
 
 	control net.Conn
@@ -154,7 +159,7 @@ type transcript struct {
 }
 
 func runTranscript(t *testing.T, file, text string) {
-	tr := &transcript{t: t, root: t.TempDir(), ports: map[uint16]*pipeListener{}, dialed: make(chan net.Conn, 1)}
+	tr := &transcript{t: t, begun: time.Now(), root: t.TempDir(), ports: map[uint16]*pipeListener{}, dialed: make(chan net.Conn, 1)}
 	tree, err := local.New(local.Options{Root: tr.root})
 	if err != nil {
 		t.Fatal(err)
@@ -321,6 +326,19 @@ func (tr *transcript) step(l string) {
 		if b, err := tr.in.ReadByte(); err != io.EOF {
 			tr.fatalf("read %q, %v from the control connection, want its end", b, err)
 		}
+	case "REPEAT":
+		count, rest, _ := strings.Cut(arg, " ")
+		n, err := strconv.Atoi(count)
+		if err != nil {
+			tr.fatalf("%v", err)
+		}
+		for range n {
+			tr.step(rest)
+		}
+	case "BEFORE":
+		if d, err := time.ParseDuration(arg); err != nil || time.Since(tr.begun) > d {
+			tr.fatalf("%v have passed (%v)", time.Since(tr.begun), err)
+		}
 	case "SHUTDOWN":
 		go tr.srv.Shutdown(context.Background()) // ends with the session
 		synctest.Wait()
@@ -344,6 +362,14 @@ func (tr *transcript) file(op, arg string) {
 			tr.fatalf("%v", err)
 		}
 		if err := os.Chtimes(p, time.Unix(981173106, 0), time.Unix(981173106, 0)); err != nil { // 2001-02-03 04:05:06 UTC
+			tr.fatalf("%v", err)
+		}
+	case "MKDIR":
+		if err := os.MkdirAll(p, 0o755); err != nil {
+			tr.fatalf("%v", err)
+		}
+	case "LINK":
+		if err := os.Symlink(tr.unquote(text), p); err != nil {
 			tr.fatalf("%v", err)
 		}
 	case "DIR":
@@ -376,6 +402,8 @@ func (tr *transcript) option(arg string) {
 		tr.srv.StallTimeout = d
 	case "connect":
 		tr.srv.ConnectTimeout = d
+	case "login":
+		tr.srv.LoginTimeout = d
 	case "attempts":
 		tr.srv.LoginAttempts = n
 	case "banner":
@@ -386,6 +414,8 @@ func (tr *transcript) option(arg string) {
 		tr.srv.PassivePorts = PortRange{uint16(n), uint16(n)}
 	case "taken":
 		tr.taken = n
+	case "owners":
+		tr.srv.Owners = Owners(v)
 	case "maxhash":
 		tr.srv.MaxHash = int64(n)
 	case "settle":

@@ -188,6 +188,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 	if err != nil {
 		return nil, nil, refusal(cfg.Problem("encoding", err.Error(), ""))
 	}
+	profiles := newProfiles(cfg)
 	settle := cfg.Cut.Settle
 	if settle == 0 {
 		settle = -1 // the zero value of the server's field means its default
@@ -232,8 +233,11 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 			AcceptNoCloseNotify: cfg.Cut.CloseNotify == "accept",
 			AcceptControlLost:   cfg.Cut.ControlLost == "accept",
 		},
+		Profiles:   profiles.byName,
+		Encodings:  lookupEncoding,
 		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
 		MaxHashes:  cfg.Hash.Concurrent,
+		Owners:     protocol.Owners(cfg.Owners),
 		LocalTime:  cfg.LocalTime,
 		NoSendfile: !cfg.Sendfile,
 		NoDeflate:  !cfg.ModeZ, MaxExpansion: expansion,
@@ -251,13 +255,15 @@ func unlimited(n int64) int64 {
 // listen binds all listeners, or none.
 func listen(cfg *config.Config, certs *certificates) ([]protocol.Listener, error) {
 	var all []protocol.Listener
+	profiles := newProfiles(cfg)
 	for i, l := range cfg.Listeners {
 		nl, err := bind(cfg, fmt.Sprintf("listeners[%d].address", i), l.Address)
 		if err != nil {
 			closeAll(all)
 			return nil, err
 		}
-		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l))}
+		pl := protocol.Listener{Listener: nl, TLS: protocol.TLSMode(cfg.TLSMode(l)),
+			Profile: profiles.byName(l.Profile), Encoding: lookupEncoding(l.Encoding)}
 		certs.listener(&pl, cfg.TLSOf(l))
 		for _, r := range l.TLS.Require {
 			pl.RequireTLSControl = pl.RequireTLSControl || r == "control"

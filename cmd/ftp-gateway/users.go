@@ -63,7 +63,8 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		chain = append(chain, &auth.Anonymous{Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts}})
+			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts,
+			Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}})
 	}
 	users := make([]auth.User, 0, len(cfg.Users))
 	for _, u := range cfg.Users {
@@ -71,7 +72,9 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 		if err != nil {
 			return nil, err
 		}
-		user := auth.User{Name: u.Name, Account: auth.Account{Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts}}
+		user := auth.User{Name: u.Name, Account: auth.Account{
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
+			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}}
 		if u.Password != "" || u.Certificate == "" {
 			if user.Password, err = auth.ParsePassword(string(u.Password)); err != nil {
 				return nil, fmt.Errorf("user %q: %w", u.Name, err)

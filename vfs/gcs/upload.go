@@ -105,7 +105,7 @@ func (k *sink) metadata(sum string) ([]byte, error) {
 		StorageClass       string            `json:"storageClass,omitempty"`
 		CustomTime         *time.Time        `json:"customTime,omitempty"`
 		Metadata           map[string]string `json:"metadata,omitempty"`
-	}{Name: k.key, ContentType: k.o.ContentType, CRC32C: sum}
+	}{Name: k.key, ContentType: k.o.ContentType, CRC32C: sum, Metadata: k.o.Metadata}
 	if k.old != nil {
 		m.ContentEncoding, m.ContentLanguage, m.ContentDisposition = k.old.ContentEncoding, k.old.ContentLanguage, k.old.ContentDisposition
 		m.CacheControl, m.StorageClass, m.Metadata = k.old.CacheControl, k.old.StorageClass, k.old.Metadata

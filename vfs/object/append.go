@@ -64,7 +64,8 @@ func (f *FS) openAt(name string, offset int64) (*writer, error) {
 			}
 		}
 		w.fresh = true
-		w.u, err = f.t.store.Put(f.ctx, key, PutOptions{IfAbsent: true, ContentType: contentType(w.name)})
+		w.u, err = f.t.store.Put(f.ctx, key, PutOptions{IfAbsent: true, ContentType: contentType(w.name),
+			Metadata: f.t.o.Metadata, Tags: f.t.o.Tags})
 	}
 	return w, err
 }

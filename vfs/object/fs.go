@@ -27,6 +27,8 @@ type Options struct {
 	// what the session knows: a directory that it has visited, listed or made. Stores
 	// that are directories underneath (versitygw) refuse the rest themselves.
 	StrictClash bool
+	// Metadata and Tags are given to every file that is written: see [PutOptions].
+	Metadata, Tags map[string]string
 	// Scratch is the place in the bucket for what has to be stored beside the files for a
 	// while; no client sees it. It ends with a slash. Default ".ftpgw/" below Prefix.
 	Scratch string
@@ -302,6 +304,8 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 	u, err := f.t.store.Put(f.ctx, key, PutOptions{
 		IfAbsent:    excl,
 		ContentType: contentType(clean),
+		Metadata:    f.t.o.Metadata,
+		Tags:        f.t.o.Tags,
 	})
 	if err != nil {
 		return nil, err

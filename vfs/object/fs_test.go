@@ -175,7 +175,7 @@ func TestRequests(t *testing.T) {
 
 func TestContentType(t *testing.T) {
 	f, m := newTree(t, object.Options{})
-	for name, want := range map[string]string{"/a.jpg": "image/jpeg", "/b.html": "text/html; charset=utf-8", "/noext": ""} {
+	for name, want := range map[string]string{"/a.jpg": "image/jpeg", "/b.html": "text/html; charset=utf-8", "/noext": "", "/c.MP4": "video/mp4", "/log.csv": "text/csv"} {
 		if err := store(f, name, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -2,8 +2,6 @@ package object
 
 import (
 	"crypto/rand"
-	"mime"
-	"path"
 	"strings"
 )
 
@@ -14,6 +12,3 @@ const scratchDir = ".ftpgw/"
 func (t *tree) scratch(kind string) string {
 	return t.hidden + kind + "/" + strings.ToLower(rand.Text())
 }
-
-// contentType is the media type of a file by its name's extension, empty for the store's default.
-func contentType(name string) string { return mime.TypeByExtension(path.Ext(name)) }

@@ -124,4 +124,8 @@ type PutOptions struct {
 	IfMatch string
 	// ContentType is the media type to store, empty for the store's default.
 	ContentType string
+	// Metadata are names in lower case with values, kept with the object.
+	Metadata map[string]string
+	// Tags are what S3 calls object tags. A store without them ignores them.
+	Tags map[string]string
 }

@@ -98,7 +98,7 @@ func (s *Store) appendTo(ctx context.Context, key string, old *carried, n int64)
 			return nil, 0, errors.Join(err, s.giveUp(ctx, u))
 		}
 		return u, n, nil
-	case !s.profile.noPartCopy:
+	case s.profile.partCopy:
 		return s.replace(ctx, key, old, n), n, nil
 	case n > s.o.AppendThrough:
 		return nil, 0, &storeError{"append", key, vfs.ErrTooLarge, fmt.Errorf("a head of %d bytes, and the server copies no parts", n)}

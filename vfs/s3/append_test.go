@@ -101,7 +101,7 @@ func Test34Append(t *testing.T) {
 				if c.copies {
 					s, _ = f.open(func(o *Options) { o.PathStyle = true; o.Profile = c.profile })
 				}
-				s.profile.noPartCopy = !c.copies
+				s.profile.partCopy = c.copies
 				s.o.CopyPart = 6 << 20
 				want := pattern(1, size)
 				for _, n := range []int{1, minPart + 3, 0} {

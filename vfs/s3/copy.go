@@ -36,6 +36,19 @@ func (s *Store) Copy(ctx context.Context, dst string, src object.Attrs, o object
 			return err
 		}
 	}
+	if o.IfAbsent && !s.profile.condCopyDest && !(s.profile.partCopy && s.profile.condComplete) {
+		// The server knows the condition for no kind of copy: it is looked for before.
+		switch _, err := s.Head(ctx, dst); {
+		case err == nil:
+			return &storeError{"copy", dst, fs.ErrExist, errors.New("the object exists")}
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+		o.IfAbsent = false
+	}
+	if src.Size > s.o.MaxCopy && !s.profile.partCopy {
+		return &storeError{"copy", src.Key, vfs.ErrTooLarge, errors.New("the server cannot copy in parts")}
+	}
 	if src.Size > s.o.MaxCopy || o.IfAbsent && !s.profile.condCopyDest {
 		return s.copyParts(ctx, dst, src, o)
 	}
@@ -58,7 +71,7 @@ func (s *Store) Copy(ctx context.Context, dst string, src object.Attrs, o object
 	case err == nil:
 		return s.copyACL(ctx, dst, src.Key)
 	case code(err) == "InvalidRequest" || code(err) == "EntityTooLarge":
-		if src.Size > minPart { // a server with a limit of its own
+		if src.Size > minPart && s.profile.partCopy { // a server with a limit of its own
 			return s.copyParts(ctx, dst, src, o)
 		}
 	case o.IfAbsent && code(err) == "PreconditionFailed":
@@ -83,7 +96,14 @@ func (s *Store) whichCondition(ctx context.Context, dst string, src object.Attrs
 	return fmt.Errorf("%w: %w", fs.ErrExist, terr)
 }
 
-func (s *Store) copySource(key string) *string { return aws.String(escape(s.bucket + "/" + key)) }
+// copySource names an object as the source of a copy. An access point has another
+// way to do so than a bucket.
+func (s *Store) copySource(key string) *string {
+	if strings.HasPrefix(s.bucket, "arn:") {
+		return aws.String(escape(s.bucket + "/object/" + key))
+	}
+	return aws.String(escape(s.bucket + "/" + key))
+}
 
 // escape encodes the source of a copy. The server decodes it as it does a
 // query, so "+" has to be encoded too.

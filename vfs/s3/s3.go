@@ -1,14 +1,13 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,16 +32,19 @@ const (
 
 // Options say where a bucket is and how to speak to its server.
 type Options struct {
-	Bucket string // required
-	Region string // default: what the environment says, then us-east-1 for an Endpoint
+	// Bucket is required. It may be the ARN of an access point.
+	Bucket string
+	Region string // default: what the environment says, then the profile's for an Endpoint
 	// Endpoint is the URL of the server; empty for Amazon S3.
 	Endpoint string
 	// PathStyle puts the bucket into the path of a request's URL. It is on for servers
 	// that are addressed by an IP address, and for the profiles that need it.
 	PathStyle bool
-	// Profile names the kind of server: aws, minio, versitygw, ceph, or generic for one
-	// of which nothing is known. Default: aws without an Endpoint, else generic.
+	// Profile names the kind of server: one of [Profiles], generic for one
+	// of which nothing is known. Default: by the host name of the Endpoint.
 	Profile string
+	// Settings are about new objects, and about what all requests say.
+	Settings Settings
 
 	// AccessKey, SecretKey and SessionToken are used if there is an AccessKey. Without,
 	// credentials come from where the SDK looks for them: environment,
@@ -143,16 +145,10 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if o.HeaderTimeout <= 0 {
 		o.HeaderTimeout = 2 * time.Minute
 	}
-	if o.Endpoint != "" {
-		u, err := url.Parse(o.Endpoint)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fmt.Errorf("s3: endpoint %q: want http://host or https://host", o.Endpoint)
-		}
-		if net.ParseIP(u.Hostname()) != nil {
-			p.pathStyle = true
-		}
+	if err := o.Settings.check(); err != nil {
+		return nil, err
 	}
-	cfg, err := awsConfig(ctx, o)
+	cfg, err := awsConfig(ctx, o, p)
 	if err != nil {
 		return nil, fmt.Errorf("s3: credentials and region: %w", err)
 	}
@@ -172,17 +168,19 @@ func New(ctx context.Context, o Options) (*Store, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 		so.Retryer = newRetryer()
+		p.apply(so)
+		o.Settings.apply(so)
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	})
 	return s, nil
 }
 
-func awsConfig(ctx context.Context, o Options) (aws.Config, error) {
+func awsConfig(ctx context.Context, o Options, p profile) (aws.Config, error) {
 	region := o.Region
 	if o.AccessKey != "" {
 		if region == "" {
-			region = "us-east-1"
+			region = cmp.Or(p.region, "us-east-1")
 		}
 		return aws.Config{
 			Region:      region,
@@ -193,7 +191,7 @@ func awsConfig(ctx context.Context, o Options) (aws.Config, error) {
 	if region != "" {
 		opts = append(opts, config.WithRegion(region))
 	} else if o.Endpoint != "" {
-		opts = append(opts, config.WithDefaultRegion("us-east-1"))
+		opts = append(opts, config.WithDefaultRegion(cmp.Or(p.region, "us-east-1")))
 	}
 	// A token that is about to expire must not do so in the middle of an upload.
 	opts = append(opts, config.WithCredentialsCacheOptions(func(c *aws.CredentialsCacheOptions) {

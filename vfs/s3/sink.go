@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -30,12 +31,26 @@ const abortRounds = 3
 // Put implements object.Store. A file within the first part is one PutObject,
 // sent when it is complete: a client's cut never reaches the server.
 func (s *Store) Put(ctx context.Context, key string, o object.PutOptions) (object.Upload, error) {
+	first, size := s.parts()
 	return object.NewUpload(ctx, s.o.Budget, &sink{s: s, key: key, o: o}, object.UploadOptions{
-		FirstPart: minPart,
-		PartSize:  object.Growth(s.o.MaxPartSize),
+		FirstPart: first,
+		PartSize:  size,
 		Parallel:  s.o.Parallel,
 		MaxParts:  maxParts,
 	}), nil
+}
+
+// uniformPart is the size of parts where all have to be alike: objects up to 156 GiB.
+const uniformPart = 16 << 20
+
+// parts returns the size of the first part, up to which an object is one
+// request, and of the part at an offset, in bytes.
+func (s *Store) parts() (first int64, size func(offset int64) int64) {
+	if s.profile.uniformParts {
+		part := max(minPart, min(s.o.MaxPartSize, uniformPart, s.o.Budget.Limit()/4))
+		return part, func(int64) int64 { return part }
+	}
+	return minPart, object.Growth(s.o.MaxPartSize)
 }
 
 // sink is one upload.
@@ -104,11 +119,34 @@ func (k *sink) contentType() *string {
 	return &k.o.ContentType
 }
 
-func (k *sink) ifNoneMatch() *string {
+// ifNoneMatch returns the condition of a request that must not replace an object. Where
+// the server does not know it, the object is looked for instead; what comes up in between is replaced.
+func (k *sink) ifNoneMatch(ctx context.Context, known bool) (*string, error) {
 	if !k.o.IfAbsent {
+		return nil, nil
+	}
+	if known {
+		return aws.String("*"), nil
+	}
+	switch _, err := k.s.Head(ctx, k.key); {
+	case err == nil:
+		return nil, &storeError{"put", k.key, fs.ErrExist, errors.New("the object exists")}
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	return nil, nil
+}
+
+// tagging returns the tags as their header has them.
+func (k *sink) tagging() *string {
+	if len(k.o.Tags) == 0 {
 		return nil
 	}
-	return aws.String("*")
+	v := url.Values{}
+	for name, value := range k.o.Tags {
+		v.Set(name, value)
+	}
+	return aws.String(v.Encode())
 }
 
 // ifMatch is the condition that the object is still the one that was found.
@@ -167,6 +205,10 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 	if err != nil {
 		return translate(ctx, "put", k.key, err)
 	}
+	absent, err := k.ifNoneMatch(ctx, k.s.profile.condPut)
+	if err != nil {
+		return err
+	}
 	ctx, attempts := countAttempts(ctx)
 	in := &s3.PutObjectInput{
 		Bucket:        &k.s.bucket,
@@ -176,8 +218,10 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 		ContentType:   k.contentType(),
 		ChecksumCRC32: sum,
 		ContentMD5:    md5,
-		IfNoneMatch:   k.ifNoneMatch(),
+		IfNoneMatch:   absent,
 		IfMatch:       k.ifMatch(),
+		Metadata:      k.o.Metadata,
+		Tagging:       k.tagging(),
 	}
 	k.old.put(in)
 	if err := k.unchanged(ctx); err != nil {
@@ -200,7 +244,7 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 
 // Begin implements object.Sink: CreateMultipartUpload.
 func (k *sink) Begin(ctx context.Context) error {
-	in := &s3.CreateMultipartUploadInput{Bucket: &k.s.bucket, Key: &k.key, ContentType: k.contentType()}
+	in := &s3.CreateMultipartUploadInput{Bucket: &k.s.bucket, Key: &k.key, ContentType: k.contentType(), Metadata: k.o.Metadata, Tagging: k.tagging()}
 	k.old.create(in)
 	if k.summing() {
 		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
@@ -280,12 +324,16 @@ func (k *sink) Complete(ctx context.Context) error {
 			list[i].ChecksumCRC32 = crc(p.sum)
 		}
 	}
+	absent, err := k.ifNoneMatch(ctx, k.s.profile.condComplete)
+	if err != nil {
+		return err
+	}
 	in := &s3.CompleteMultipartUploadInput{
 		Bucket:          &k.s.bucket,
 		Key:             &k.key,
 		UploadId:        &k.id,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: list},
-		IfNoneMatch:     k.ifNoneMatch(),
+		IfNoneMatch:     absent,
 		IfMatch:         k.ifMatch(),
 	}
 	if k.summing() {
