@@ -37,6 +37,10 @@ type Account struct {
 	// program gives it its meaning; this package only carries it.
 	Home   string
 	Mounts map[string]string // further trees by the directory they appear at
+	// Overwrite says what becomes of a file that would be overwritten; the program gives it its meaning.
+	Overwrite string
+	// Remote is where the login came from. The server sets it.
+	Remote netip.AddrPort
 	// Profile names how the server bears with the habits of the user's device; empty means the listener's.
 	Profile string
 	// Encoding names that of file names on the wire, such as "gbk"; empty means the profile's or the listener's.

@@ -40,7 +40,8 @@ func (c *Config) Check() Report {
 	k.backends()
 	k.profiles()
 	k.users()
-	k.anonymous()
+	k.anonymous("anonymous", c.Anonymous)
+	k.hosts()
 	k.encoding("encoding", c.Encoding)
 	k.message("banner", c.Banner)
 	k.events()
@@ -159,9 +160,10 @@ func (k *checker) address(at, addr string) {
 
 func netipValid(s string) bool { _, err := netip.ParseAddr(s); return err == nil }
 
-func (k *checker) tls() {
-	for i, cert := range k.c.TLS.Certificates {
-		at := fmt.Sprintf("tls.certificates[%d]", i)
+// certificates checks the files of a list of certificates.
+func (k *checker) certificates(list string, certificates []Certificate) {
+	for i, cert := range certificates {
+		at := fmt.Sprintf("%s[%d]", list, i)
 		if cert.Cert == "" {
 			k.errorf(at, "", "the key \"cert\" is missing")
 			continue
@@ -204,6 +206,10 @@ func (k *checker) tls() {
 			}
 		}
 	}
+}
+
+func (k *checker) tls() {
+	k.certificates("tls.certificates", k.c.TLS.Certificates)
 	k.oldTLS("tls.min", k.c.TLS.Min)
 	k.ciphers("tls.ciphers", k.c.TLS.Ciphers)
 	k.clientCA("tls.client_ca", k.c.TLS.ClientCA)
@@ -268,7 +274,7 @@ func (k *checker) passive() {
 
 func (k *checker) limits() {
 	l := k.c.Limits
-	for name, d := range map[string]time.Duration{"idle": l.Idle, "stall": l.Stall, "connect": l.Connect, "command": l.Command, "commit": l.Commit, "login": l.Login} {
+	for name, d := range map[string]time.Duration{"idle": l.Idle, "stall": l.Stall, "connect": l.Connect, "command": l.Command, "commit": l.Commit, "rename": l.Rename, "login": l.Login} {
 		if d <= 0 {
 			k.errorf("limits."+name, "this time cannot be unlimited", "0 would end everything at once")
 		}
@@ -369,6 +375,25 @@ func (c *Config) BackendNames() []string {
 
 var backendName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 
+// renameDirMax bounds what a rename of a directory may hold in memory and hold up.
+const renameDirMax = 100_000
+
+func (k *checker) renameDir(at string, n int) {
+	if n < 0 || n > renameDirMax {
+		k.errorf(at+".rename_dir_max_keys", "", "has to be from 0 to %d: all keys are held in memory, and the client waits", renameDirMax)
+	}
+}
+
+func (k *checker) resume(at, cut string, expire, abandon time.Duration) {
+	switch {
+	case cut != "resume":
+	case expire <= 0:
+		k.errorf(at+".resume_expire", "such as 24h", "has to be more than 0: what nobody resumes would stay for ever")
+	case abandon > 0 && abandon < expire:
+		k.warnf(at+".abandon_after", "at least resume_expire", "is shorter than resume_expire: it ends what could be resumed")
+	}
+}
+
 func (k *checker) backends() {
 	for _, name := range k.c.BackendNames() {
 		at, b := "backends."+name, k.c.Backends[name]
@@ -380,6 +405,8 @@ func (k *checker) backends() {
 			k.local(at, b.Local)
 		case b.S3 != nil:
 			k.bucket(at, b.S3.Bucket, b.S3.Endpoint)
+			k.renameDir(at, b.S3.RenameDirMaxKeys)
+			k.resume(at, b.S3.Cut, b.S3.ResumeExpire, b.S3.AbandonAfter)
 			s := b.S3
 			if (s.AccessKey == "") != (s.SecretKey == "") {
 				k.errorf(at, "give both, or none for the usual AWS sources", "access_key and secret_key belong together")
@@ -397,6 +424,8 @@ func (k *checker) backends() {
 			}
 		case b.GCS != nil:
 			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
+			k.renameDir(at, b.GCS.RenameDirMaxKeys)
+			k.resume(at, b.GCS.Cut, b.GCS.ResumeExpire, 0)
 			if f := b.GCS.CredentialsFile; f != "" {
 				if b.GCS.Anonymous {
 					k.errorf(at+".anonymous", "keep one of them", "contradicts credentials_file")
@@ -471,17 +500,16 @@ func (k *checker) users() {
 	}
 }
 
-func (k *checker) anonymous() {
-	a := k.c.Anonymous
+func (k *checker) anonymous(at string, a *Anonymous) {
 	if a == nil {
 		return
 	}
-	k.permissions("anonymous", a.Permissions)
+	k.permissions(at, a.Permissions)
 	if strings.ContainsAny(a.Permissions, "adfmwMT") {
-		k.warnf("anonymous.permissions", "", "anybody can write: permissions %q", a.Permissions)
+		k.warnf(at+".permissions", "", "anybody can write: permissions %q", a.Permissions)
 	}
-	k.tree("anonymous", a.Home, a.Mounts)
-	k.session("anonymous", a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
+	k.tree(at, a.Home, a.Mounts)
+	k.session(at, a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
 }
 
 func (k *checker) permissions(at, letters string) {
@@ -538,8 +566,8 @@ func (k *checker) place(at, place string) {
 		}
 		k.errorf(at, hint, "unknown back end %q", name)
 	}
-	if rest := strings.ReplaceAll(dir, "{user}", ""); strings.ContainsAny(rest, "{}") {
-		k.errorf(at, "only {user} is replaced", "%q holds a brace", dir)
+	if bad := badPlaceholder(dir); bad != "" {
+		k.errorf(at, "replaced are "+strings.Join(placeholders, " "), "%q holds %s", dir, bad)
 	}
 	for elem := range strings.SplitSeq(dir, "/") {
 		if elem == ".." {
@@ -549,7 +577,7 @@ func (k *checker) place(at, place string) {
 }
 
 // SplitPlace takes "backend:/directory" apart. The directory is as it was
-// written, with {user} in it; empty means the root of the back end.
+// written, with names in braces as they are (see [Moment]); empty means the root of the back end.
 func SplitPlace(place string) (backend, dir string, err error) {
 	backend, dir, ok := strings.Cut(place, ":")
 	if !ok || backend == "" {

@@ -72,6 +72,8 @@ type Config struct {
 	Users []User `yaml:"users"`
 	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
 	Anonymous *Anonymous `yaml:"anonymous"`
+	// Virtual hosts: what is different for clients that name one of these in HOST or in the TLS handshake.
+	Hosts []Host `yaml:"hosts"`
 	// The log.
 	Log Log `yaml:"log"`
 	// Telling other programs what happens: webhooks, commands, a file.
@@ -186,6 +188,8 @@ type Limits struct {
 	Command time.Duration `yaml:"command"`
 	// How long a back end may take for the end of an upload.
 	Commit time.Duration `yaml:"commit"`
+	// How long a back end may take for a rename: a bucket has to copy what is renamed.
+	Rename time.Duration `yaml:"rename"`
 	// Wrong passwords that end a session.
 	LoginAttempts int `yaml:"login_attempts"`
 	// How long the answer to a first wrong password waits; it doubles with each further one (guard.max_delay). 0 means
@@ -311,9 +315,25 @@ type S3 struct {
 	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
 	// or two requests more; without it only what the session knows and the store itself refuses.
 	StrictNames bool `yaml:"strict_names"`
+	// Directories with more objects than this, at all depths, are not renamed (550): each object has to be copied. 0
+	// means that no directory is.
+	RenameDirMaxKeys int `yaml:"rename_dir_max_keys"`
+	// Directories without a marker vanish with their last file: none leaves it so (sessions that have seen the directory go on
+	// seeing it), marker writes one, for all to see, when a file is removed or renamed. Costs a request or two.
+	KeepDirs string `yaml:"keep_dirs" enum:"none,marker"`
+	// Give renamed and copied objects the access control list of the old one. Costs two requests; buckets whose owner owns
+	// all objects, as new ones do, have no such lists.
+	KeepACL bool `yaml:"keep_acl"`
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
 	// never. Longer than any upload into the bucket takes, whoever makes it.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
+	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
+	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
+	// request more per upload and SIZE, and two for files of more than one part.
+	Cut string `yaml:"cut" enum:"discard,resume"`
+	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
+	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
+	ResumeExpire time.Duration `yaml:"resume_expire"`
 }
 
 // GCS is a bucket of Google Cloud Storage.
@@ -329,8 +349,24 @@ type GCS struct {
 	// Look before each upload whether its name is a directory, or its directory a file, as on a disk. Costs one
 	// or two requests more; without it only what the session knows and the store itself refuses.
 	StrictNames bool `yaml:"strict_names"`
+	// Directories with more objects than this, at all depths, are not renamed (550): each object has to be copied. 0
+	// means that no directory is.
+	RenameDirMaxKeys int `yaml:"rename_dir_max_keys"`
+	// Directories without a marker vanish with their last file: none leaves it so (sessions that have seen the directory go on
+	// seeing it), marker writes one, for all to see, when a file is removed or renamed. Costs a request or two.
+	KeepDirs string `yaml:"keep_dirs" enum:"none,marker"`
+	// How a file is renamed: auto moves it in one step where the service can (objects.move), off copies it inside the
+	// service and deletes the old one.
+	Move string `yaml:"move" enum:"auto,off"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
+	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
+	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
+	// request more per upload and SIZE, and two for files of more than one part.
+	Cut string `yaml:"cut" enum:"discard,resume"`
+	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
+	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
+	ResumeExpire time.Duration `yaml:"resume_expire"`
 }
 
 // Profile says how sessions bear with the habits of a device. What it leaves out is as in its base, and
@@ -381,10 +417,15 @@ type User struct {
 	// Letters: e change directory, l list, r retrieve, a append, d delete, f rename, m make directories,
 	// w store, M change modes, T change times.
 	Permissions string `yaml:"permissions"`
-	// The tree that the user sees as "/": back end and directory. {user} stands for the name.
+	// The tree that the user sees as "/": back end and directory. {user} stands for the name, {remote} for the client's
+	// address, {yyyy} {MM} {dd} {HH} for the time of the login, in UTC unless local_time is set. A session keeps the
+	// directory that it began with, past midnight too.
 	Home string `yaml:"home"`
-	// Further trees by the directory in which they appear.
+	// Further trees by the directory in which they appear. The same names in braces work.
 	Mounts map[string]string `yaml:"mounts"`
+	// What happens to a file that would be overwritten, by an upload, a rename or a copy: yes replaces it; no refuses
+	// (553); rename stores the new one as name-1.ext, name-2.ext and so on, which the 150 reply tells.
+	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
 	// The profile for the user's device. Default: that of the listener.
 	Profile string `yaml:"profile"`
 	// The encoding of file names for the user's device. Default: the profile's, else that of the listener.
@@ -403,6 +444,8 @@ type Anonymous struct {
 	Permissions string `yaml:"permissions"`
 	// Further trees by the directory in which they appear.
 	Mounts map[string]string `yaml:"mounts"`
+	// What happens to a file that would be overwritten: yes, no or rename, as for users.
+	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
 	// The profile of anonymous sessions. Default: that of the listener.
 	Profile string `yaml:"profile"`
 	// The encoding of file names. Default: the profile's, else that of the listener.
@@ -411,6 +454,22 @@ type Anonymous struct {
 	LoginMessage string `yaml:"login_message"`
 	// The text of the reply to QUIT.
 	QuitMessage string `yaml:"quit_message"`
+}
+
+// Host is a virtual host.
+type Host struct {
+	// Its names, and addresses that clients connect to.
+	Names []string `yaml:"names"`
+	// The text of the greeting. Default: that of the key banner.
+	Banner string `yaml:"banner"`
+	// Certificates for its names. Default: those of tls.certificates.
+	Certificates []Certificate `yaml:"certificates"`
+	// The profile of its sessions until a user with another one logs in. Default: that of the listener.
+	Profile string `yaml:"profile"`
+	// Who of the users may log in here, "anonymous" among them where it is to be. Default: all.
+	Users []string `yaml:"users"`
+	// Anonymous logins here. Default: the key anonymous.
+	Anonymous *Anonymous `yaml:"anonymous"`
 }
 
 // Log is about the log.
@@ -437,7 +496,7 @@ func Default() *Config {
 		Passive:   Passive{Match: "address"},
 		Limits: Limits{
 			Connections: 512, Login: 2 * time.Minute, Idle: 5 * time.Minute, Stall: 2 * time.Minute, Connect: 30 * time.Second,
-			Command: time.Minute, Commit: 5 * time.Minute, LoginAttempts: 3, LoginDelay: 3 * time.Second, Expansion: 200,
+			Command: time.Minute, Commit: 5 * time.Minute, Rename: time.Hour, LoginAttempts: 3, LoginDelay: 3 * time.Second, Expansion: 200,
 		},
 		Guard:         Guard{Failures: 10, UserFailures: 30, Window: 10 * time.Minute, Ban: 15 * time.Minute, MaxDelay: 30 * time.Second},
 		Cut:           Cut{CloseNotify: "require", ControlLost: "cut", Settle: 5 * time.Millisecond, Grace: 10 * time.Second},
@@ -456,10 +515,17 @@ func Default() *Config {
 
 // setDefaults gives entries of lists and maps the defaults that Default cannot. It
 // is called before their keys are read.
-func (s *S3) setDefaults()        { s.AbandonAfter = 24 * time.Hour }
+func (s *S3) setDefaults() {
+	s.AbandonAfter, s.RenameDirMaxKeys, s.KeepDirs = 24*time.Hour, 1000, "none"
+	s.Cut, s.ResumeExpire = "discard", 24*time.Hour
+}
+func (g *GCS) setDefaults() {
+	g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto"
+	g.Cut, g.ResumeExpire = "discard", 24*time.Hour
+}
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
-func (u *User) setDefaults()      { u.Permissions = "elradfmwMT" }
-func (a *Anonymous) setDefaults() { a.Permissions = "elr" }
+func (u *User) setDefaults()      { u.Permissions, u.Overwrite = "elradfmwMT", "yes" }
+func (a *Anonymous) setDefaults() { a.Permissions, a.Overwrite = "elr", "yes" }
 
 // PassiveAddress is what PASV tells: one host for all, or one for each local address.
 type PassiveAddress struct {

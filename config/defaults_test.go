@@ -44,21 +44,22 @@ func example() *Config {
 	c.Backends = map[string]Backend{
 		"cams": {S3: &S3{Bucket: "camera-pictures", Prefix: "site-1", Region: "eu-west-1", Endpoint: "https://s3.example.com",
 			AccessKey: "${S3_ACCESS_KEY}", SecretKeyFile: "s3-secret-key", AccessKeyFile: "s3-access-key", SecretKey: "${S3_SECRET_KEY}",
-			CAFile: "ca.pem", MaxPartSize: 64 << 20, Profile: "minio", AbandonAfter: 24 * time.Hour}},
-		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json"}},
+			CAFile: "ca.pem", MaxPartSize: 64 << 20, Profile: "minio", AbandonAfter: 24 * time.Hour,
+			RenameDirMaxKeys: 1000, KeepDirs: "none"}},
+		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json",
+			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto"}},
 		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
 	no := new(bool)
 	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
 		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2"}}
-	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Permissions: "elradfmwMT",
-		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"},
-		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
-	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"},
-		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
 	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Permissions: "elradfmwMT",
-		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}}}
-	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}}
+		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}, Overwrite: "yes",
+		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
+	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}, Overwrite: "yes",
+		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
+		Certificates: []Certificate{{Cert: "example.pem", Key: "example.key"}}, Profile: "logger", Users: []string{"cam7", "anonymous"}, Anonymous: c.Anonymous}}
 	c.Log.File = "ftp-gateway.log"
 	types := []string{"received", "incomplete_received"}
 	c.Events = Events{Outbox: "events.db", OutboxMax: c.Events.OutboxMax, Source: "/ftp-gateway/site-1", Log: EventLog{File: "events.jsonl", Types: types},

@@ -120,7 +120,7 @@ FILE:5: users[1].name: user "a" is there twice, first as users[0]
 FILE:7: users[1].permissions: 'x' is no permission (hint: the letters are elradfmwMT)
 FILE:10: users[2].home: unknown back end "dsk" (hint: did you mean "disk"?)
 FILE:13: users[3].home: "nonsense" is not a back end and a directory (hint: for example "disk:/pub")
-FILE:16: users[4].home: "/../{name}" holds a brace (hint: only {user} is replaced)
+FILE:16: users[4].home: "/../{name}" holds {name} (hint: replaced are {user} {remote} {yyyy} {MM} {dd} {HH})
 FILE:16: users[4].home: "/../{name}" holds ".."
 FILE:17: users[5]: the key "name" is missing
 FILE:17: users[5].home: the directory of "disk:x" does not begin with a slash (hint: for example "disk:/pub")`},
@@ -225,6 +225,23 @@ FILE:9: backends.f.path: DIR/gone: cannot stat: no such file or directory (hint:
 FILE:10: backends.g: the key "path" is missing
 FILE:11: backends.h: the key "bucket" is missing
 FILE:11: backends.h.endpoint: credentials do not belong into the URL`},
+		{"hosts", head + `hosts:
+  - {names: [ftp.example.com, FTP.example.com., "http://x"], profile: loger, users: [joe, jo, anonymous]}
+  - {banner: "a\0b", certificates: [{cert: gone.pem}]}
+  - {names: ["::1", "[::1]"], anonymous: {home: 'disc:/', permissions: elrw}}
+users: [{name: joe, password: x, home: 'disk:/'}]
+`, `FILE:3: hosts[0].names: "FTP.example.com." is a name of hosts[0] already
+FILE:3: hosts[0].names: "http://x" is neither a host name nor an address (hint: without scheme, port and brackets)
+FILE:3: hosts[0].profile: unknown profile "loger" (hint: did you mean "logger"?)
+FILE:3: hosts[0].users: unknown user "jo" (hint: did you mean "joe"?)
+FILE:3: hosts[0].users: unknown user "anonymous"
+FILE:4: hosts[1]: the key "names" is missing (hint: for example names: [ftp.example.com])
+FILE:4: hosts[1].banner: holds a NUL character
+FILE:4: hosts[1].certificates: TLS is off without a certificate for all (hint: add tls.certificates, for clients that name no host)
+FILE:4: hosts[1].certificates[0].cert: DIR/gone.pem: cannot open: no such file or directory
+FILE:5: hosts[2].anonymous.home: unknown back end "disc" (hint: did you mean "disk"?)
+FILE:5: hosts[2].anonymous.permissions: warning: anybody can write: permissions "elrw"
+FILE:5: hosts[2].names: "[::1]" is neither a host name nor an address (hint: without scheme, port and brackets)`},
 		{"profiles", head + `listeners: [{address: ":21", profile: camra, encoding: latin}]
 profiles:
   gate: {base: camera, ascii: sometimes, existing: true}

@@ -31,7 +31,7 @@ func TestConformanceS3(t *testing.T) {
 	watch(t, s.Process)
 	raw := store.NewS3(s.URL(), servers.S3Region, servers.S3Key, servers.S3Secret, "conformance")
 	back, err := s3.New(context.WithoutCancel(t.Context()), s3.Options{Bucket: "conformance", Region: servers.S3Region, Endpoint: s.URL(), PathStyle: true,
-		Profile: "versitygw", AccessKey: servers.S3Key, SecretKey: servers.S3Secret, Budget: object.NewBudget(budget)})
+		Profile: "versitygw", AccessKey: servers.S3Key, SecretKey: servers.S3Secret, Budget: object.NewBudget(budget), TouchByCopy: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +90,7 @@ func conform(t *testing.T, back object.Store, raw store.Emptier, part int64, swe
 		Append:       true,
 		Resume:       true,
 		ImplicitDirs: true,
+		Chtimes:      true,
 		RenameDir:    true,
 		MaxKey:       1023,
 		Refuses:      refusedNames,

@@ -35,7 +35,7 @@ func (s *session) certificateLogin() bool {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
 	defer cancel()
-	a, err := auth.ByCertificate(ctx, s.srv.Auth, req)
+	a, err := auth.ByCertificate(ctx, s.authenticator(), req)
 	if err != nil {
 		if !errors.Is(err, auth.ErrUnknownUser) && !errors.Is(err, auth.ErrDenied) {
 			s.log.Error("login: no answer about a certificate", "user", s.user, "err", err)
@@ -77,7 +77,7 @@ func (s *session) cmdPASS(arg string) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
 	defer cancel()
-	a, err := s.srv.Auth.Authenticate(ctx, req)
+	a, err := s.authenticator().Authenticate(ctx, req)
 	switch {
 	case errors.Is(err, auth.ErrDenied), errors.Is(err, auth.ErrUnknownUser):
 		s.loginFailed(req, err)
@@ -115,6 +115,9 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		s.ended = true
 		return
 	}
+	account := *a // it may be another session's too
+	account.Remote = req.Remote
+	a = &account
 	fsys, err := s.srv.OpenFS(ctx, a)
 	if err != nil {
 		s.srv.strangerAgain(s)
@@ -253,7 +256,8 @@ func (s *session) cmdREIN(string) {
 	}
 	s.user, s.userSent = "", false
 	s.resetState()
-	s.send(220, s.srv.bannerLines())
+	s.leaveHost()
+	s.send(220, s.banner())
 }
 
 func (s *session) cmdQUIT(string) {

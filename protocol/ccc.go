@@ -33,8 +33,9 @@ func (s *session) cmdCCC(string) {
 	}
 }
 
-// endTLS exchanges close_notify and takes TLS off the control connection. Whatever goes wrong in it ends the
-// session: nobody could tell any more what is TLS and what is not.
+// endTLS exchanges close_notify and takes TLS off the control connection. A client that answers the server's
+// with its next command in clear text instead (curl in its passive mode) is understood. Whatever else goes wrong
+// ends the session: nobody could tell any more what is TLS and what is not.
 func (s *session) endTLS() bool {
 	c := s.conn.(*tls.Conn)
 	s.raw.SetDeadline(time.Now().Add(s.srv.connectTimeout()))
@@ -45,18 +46,26 @@ func (s *session) endTLS() bool {
 		s.log.Warn("CCC: TLS could not be ended", "err", err)
 		return false
 	}
-	n, err := c.Read(make([]byte, 1))
-	switch records, _ := c.NetConn().(*recordConn); {
-	case n > 0:
-		s.log.Warn("CCC: commands under TLS behind it, session ended")
-		return false
-	case err != io.EOF || records == nil || records.eof:
+	records := c.NetConn().(*recordConn)
+	plain, err := records.plain()
+	if plain == nil && err == nil {
+		var n int
+		if n, err = c.Read(make([]byte, 1)); n > 0 {
+			s.log.Warn("CCC: commands under TLS behind it, session ended")
+			return false
+		}
+		if err == io.EOF && !records.eof {
+			err = nil
+		}
+	}
+	if err != nil {
 		s.log.Warn("CCC: the client did not end TLS", "err", err)
 		return false
 	}
 	s.raw.SetDeadline(time.Time{})
 	s.conn, s.tls = s.raw, false
 	s.lines.conn = s.raw
+	s.lines.r, s.lines.w = 0, copy(s.lines.buf[:], plain)
 	s.log.Debug("the control connection is clear text again")
 	return true
 }
@@ -93,6 +102,23 @@ func (c *recordConn) Read(b []byte) (int, error) {
 	c.eof = c.eof || err == io.EOF
 	c.next()
 	return n, err
+}
+
+// plain waits for the first byte of the next record, and returns it if it is none of TLS: those
+// begin with a content type from 20 to 23, commands with a letter.
+func (c *recordConn) plain() ([]byte, error) {
+	if c.have == 0 {
+		n, err := c.Conn.Read(c.head[:1])
+		c.have = n
+		if n == 0 {
+			c.eof = c.eof || err == io.EOF
+			return nil, err
+		}
+	}
+	if first := c.head[0]; c.have == 1 && (first < 20 || first > 23) {
+		return c.head[:1], nil
+	}
+	return nil, nil
 }
 
 // next begins with another record behind the last byte of one.

@@ -132,6 +132,23 @@ func (c *heldConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// curl, in its passive mode, waits for the server's close_notify and sends none.
+func TestCCCWithoutCloseNotify(t *testing.T) {
+	s := startCCC(t)
+	c := dial(t, s.addr).secure(&tls.Config{ClientSessionCache: newTickets()}).login()
+	c.cmd(200, "CCC")
+	if n, err := c.conn.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Fatalf("read %d, %v", n, err)
+	}
+	c.over(c.raw)
+	c.send("PWD\r\nNOOP")
+	c.want(257)
+	c.want(200)
+	if code := c.put("a", []byte("x")); code != 226 {
+		t.Errorf("STOR: %d", code)
+	}
+}
+
 // Whatever stands between CCC and the end of TLS ends the session.
 func TestCCCBoundary(t *testing.T) {
 	for name, step := range map[string]func(c *client){
@@ -147,9 +164,15 @@ func TestCCCBoundary(t *testing.T) {
 			c.cmd(200, "CCC")
 			c.send("DELE a")
 		},
-		"clear text without close_notify": func(c *client) {
+		"half a record": func(c *client) {
 			c.cmd(200, "CCC")
-			io.WriteString(c.raw, "DELE a\r\nNOOP\r\n")
+			c.raw.Write([]byte{23, 3, 3, 0, 9, 'D'})
+			c.raw.CloseWrite()
+		},
+		"no record of this session": func(c *client) {
+			c.cmd(200, "CCC")
+			c.raw.Write([]byte{21, 3, 3, 0, 2, 1, 0})
+			io.WriteString(c.raw, "DELE a\r\n")
 		},
 		"the end of the connection": func(c *client) {
 			c.cmd(200, "CCC")

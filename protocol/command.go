@@ -45,6 +45,7 @@ func commandTable() map[string]*command {
 		"ACCT": {run: (*session).cmdACCT, arg: argText, early: true, help: "ACCT <sp> account: not needed here"},
 		"REIN": {run: (*session).cmdREIN, arg: argNone, early: true, help: "REIN: back to the state before the login"},
 		"QUIT": {run: (*session).cmdQUIT, arg: argAny, early: true, help: "QUIT: end the session"},
+		"HOST": {run: (*session).cmdHOST, arg: argText, early: true, help: "HOST <sp> name: choose a virtual host before the login"},
 		"CWD":  {run: (*session).cmdCWD, arg: argPath, perm: auth.PermEnter, help: "CWD [<sp> path]: change directory"},
 		"CDUP": {run: (*session).cmdCDUP, arg: argNone, perm: auth.PermEnter, help: "CDUP: change to the parent directory"},
 		"SMNT": {arg: argAny, early: true},
@@ -55,7 +56,7 @@ func commandTable() map[string]*command {
 		"EPRT": {run: (*session).cmdEPRT, arg: argText, help: "EPRT <sp> |protocol|address|port|: data connection to this address"},
 		"EPSV": {run: (*session).cmdEPSV, arg: argAny, help: "EPSV [<sp> 1|2|ALL]: data connection to the server"},
 		"TYPE": {run: (*session).cmdTYPE, arg: argText, help: "TYPE <sp> A|A N|I|L 8: representation type"},
-		"STRU": {run: (*session).cmdSTRU, arg: argText, help: "STRU <sp> F: file structure"},
+		"STRU": {run: (*session).cmdSTRU, arg: argText, help: "STRU <sp> F|R: file structure"},
 		"MODE": {run: (*session).cmdMODE, arg: argText, help: "MODE <sp> S|Z: transfer mode, stream or deflate"},
 
 		// Transfers, section 4.1.3.
@@ -79,8 +80,12 @@ func commandTable() map[string]*command {
 		"MKD":  {run: (*session).cmdMKD, arg: argPath, perm: auth.PermMkdir, info: true, help: "MKD <sp> path: make a directory"},
 		"PWD":  {run: (*session).cmdPWD, arg: argNone, help: "PWD: the current directory"},
 		"SIZE": {run: (*session).cmdSIZE, arg: argPath, perm: auth.PermList, help: "SIZE <sp> path: size of a file in bytes"},
-		"MDTM": {run: (*session).cmdMDTM, arg: argPath, perm: auth.PermList, help: "MDTM <sp> path: time of the last change"},
+		"MDTM": {run: (*session).cmdMDTM, arg: argText, help: "MDTM <sp> path: time of the last change"},
 		"MFMT": {run: (*session).cmdMFMT, arg: argText, perm: auth.PermTime, info: true, help: "MFMT <sp> YYYYMMDDhhmmss <sp> path: set the time of the last change"},
+
+		"MFF":  {run: (*session).cmdMFF, arg: argText, info: true, help: "MFF <sp> modify=YYYYMMDDhhmmss;UNIX.mode=octal; <sp> path: set facts"},
+		"COMB": {run: (*session).cmdCOMB, arg: argText, info: true, help: "COMB <sp> target <sp> part <sp> part ...: put parts of a file together"},
+		"AVBL": {run: (*session).cmdAVBL, arg: argPath, perm: auth.PermList, help: "AVBL [<sp> path]: bytes that may still be stored"},
 
 		// Digests: draft-bryan-ftpext-hash, draft-bryan-ftp-range, draft-twine-ftpmd5; the X-forms are in no document.
 		"HASH":    {run: (*session).cmdHASH, arg: argText, help: "HASH <sp> path: digest of a file, see OPTS HASH"},
@@ -100,6 +105,9 @@ func commandTable() map[string]*command {
 		"NOOP": {run: (*session).cmdNOOP, arg: argAny, early: true, now: true, help: "NOOP: nothing"},
 		"SYST": {run: (*session).cmdSYST, arg: argNone, early: true, help: "SYST: the kind of system"},
 		"FEAT": {run: (*session).cmdFEAT, arg: argNone, early: true, help: "FEAT: features beyond RFC 959"},
+		"CLNT": {run: (*session).cmdCLNT, arg: argText, early: true, help: "CLNT <sp> name: the client's software"},
+		"CSID": {run: (*session).cmdCSID, arg: argText, early: true, help: "CSID <sp> Name=client; Version=1;: name and version of both sides"},
+		"LANG": {run: (*session).cmdLANG, arg: argAny, early: true, help: "LANG [<sp> tag]: language of the replies, en"},
 		"OPTS": {run: (*session).cmdOPTS, arg: argText, early: true, help: "OPTS <sp> command [<sp> options]"},
 		"SITE": {run: (*session).cmdSITE, arg: argText, help: "SITE <sp> command: see SITE HELP"},
 
@@ -213,7 +221,7 @@ func (s *session) runCommand(verb string, cmd *command, arg string) string {
 			return arg
 		}
 	case argPath:
-		if arg == "" && verb != "CWD" && verb != "XCWD" && verb != "MLSD" && verb != "MLST" {
+		if arg == "" && verb != "CWD" && verb != "XCWD" && verb != "MLSD" && verb != "MLST" && verb != "AVBL" {
 			s.reply(501, "Path missing")
 			return arg
 		}

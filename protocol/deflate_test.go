@@ -177,8 +177,11 @@ func TestModeZDamaged(t *testing.T) {
 			}
 			c.login()
 			c.cmd(200, "MODE Z")
-			if code := c.put("f", tt.wire); code != tt.want {
-				t.Errorf("%s (TLS %v): reply %d, want %d", name, secure, code, tt.want)
+			d, _ := c.transfer("STOR f")
+			d.Write(tt.wire) // may be refused before its end
+			d.Close()
+			if code, text, err := c.reply(); code != tt.want || err != nil {
+				t.Errorf("%s (TLS %v): reply %d %q, %v, want %d", name, secure, code, text, err, tt.want)
 			}
 			if got := s.tree.seen(); !slices.Equal(got, []string{"abort"}) {
 				t.Errorf("%s: the file ended with %q, want abort", name, got)

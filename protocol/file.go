@@ -18,8 +18,11 @@ import (
 const timeVal = "20060102150405"
 
 // bound returns the tree bound to the command's time limit, and what ends the binding.
-func (s *session) bound() (afero.Fs, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
+func (s *session) bound() (afero.Fs, context.CancelFunc) { return s.boundFor(s.srv.commandTimeout()) }
+
+// boundFor is bound with a limit of its own, for what takes long.
+func (s *session) boundFor(limit time.Duration) (afero.Fs, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	return vfs.WithContext(ctx, s.fs), cancel
 }
 
@@ -113,7 +116,7 @@ func (s *session) cmdRNTO(p string) {
 		s.reply(503, "Send RNFR first")
 		return
 	}
-	fsys, done := s.bound()
+	fsys, done := s.boundFor(s.srv.renameTimeout())
 	defer done()
 	if err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Rename(from, p) }); err != nil {
 		s.failure("RNTO", from+" -> "+p, err, naming)
@@ -121,46 +124,6 @@ func (s *session) cmdRNTO(p string) {
 	}
 	s.changed("RNTO", from, p)
 	s.reply(250, "Renamed")
-}
-
-// cmdMDTM tells a file's time of change, RFC 3659 section 3.
-func (s *session) cmdMDTM(p string) {
-	fsys, done := s.bound()
-	defer done()
-	fi, err := vfs.StatFile(fsys, p)
-	if err != nil {
-		s.failure("MDTM", p, err, asking)
-		return
-	}
-	s.reply(213, fi.ModTime().In(s.zone()).Format(timeVal))
-}
-
-// cmdMFMT sets a file's time of change, draft-somers-ftp-mfxx section 3.
-func (s *session) cmdMFMT(arg string) {
-	stamp, name, _ := strings.Cut(arg, " ")
-	p, ok := resolve(s.cwd, name)
-	mtime, valid := parseTime(stamp)
-	if !valid || name == "" || !ok {
-		s.reply(501, "YYYYMMDDhhmmss and a path are needed")
-		return
-	}
-	if !s.allowed(commands["MFMT"].perm, p) {
-		return
-	}
-	fsys, done := s.bound()
-	defer done()
-	if err := fsys.Chtimes(p, mtime, mtime); err != nil {
-		s.failure("MFMT", p, err, asking)
-		return
-	}
-	s.replyf(213, "Modify=%s; %s", stamp, p)
-}
-
-// parseTime reads a time-val, fractions included (RFC 3659 section 2.3). Years that do not fit into an
-// int64 of nanoseconds, in which disks are told times, are refused: another time would be set.
-func parseTime(stamp string) (time.Time, bool) {
-	t, err := time.ParseInLocation(timeVal, stamp, time.UTC)
-	return t, err == nil && t.Year() >= 1678 && t.Year() <= 2261
 }
 
 // siteCHMOD sets a file's mode: SITE CHMOD octal path.

@@ -44,7 +44,9 @@ type Client struct {
 	Remote netip.AddrPort
 	Local  netip.AddrPort
 	User   string // empty before the login
-	TLS    bool   // on the control connection
+	// Software is what the client calls itself in CLNT or CSID, printable, 128 bytes at most; often empty.
+	Software string
+	TLS      bool // on the control connection
 }
 
 // Command is a command that has been answered.

@@ -102,10 +102,11 @@ func (s *session) cmdFEAT(string) {
 	if s.tls && s.srv.AllowCCC {
 		lines = append(lines, "CCC")
 	}
+	lines = append(lines, "AVBL", "CLNT", "COMB", "CSID")
 	if !s.profile.NoExtended {
 		lines = append(lines, "EPRT", "EPSV")
 	}
-	lines = append(lines, s.featHASH(), "MD5", "MDTM", "MFMT", s.facts.featMLST())
+	lines = append(lines, s.featHASH(), "HOST", "LANG EN*", "MD5", "MDTM", "MFF modify;UNIX.mode;", "MFMT", s.facts.featMLST())
 	if !s.srv.NoDeflate {
 		lines = append(lines, "MODE Z")
 	}
@@ -116,6 +117,7 @@ func (s *session) cmdFEAT(string) {
 	if s.wire() == nil {
 		lines = append(lines, "UTF8")
 	}
+	lines = append(lines, "XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256", "XSHA512")
 	s.send(211, append(lines, "End"))
 }
 
@@ -151,6 +153,9 @@ func (s *session) cmdSTAT(arg string) {
 		return
 	}
 	lines := []string{"ftp-gateway", "Connected from " + s.remote.Addr().String()}
+	if s.software != "" {
+		lines = append(lines, "Client: "+s.software)
+	}
 	switch {
 	case s.account != nil:
 		lines = append(lines, "Logged in as "+s.account.Name)

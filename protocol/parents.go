@@ -51,5 +51,8 @@ func (s *session) makeDirs(fsys afero.Fs, dir string, depth int) (bool, error) {
 		_, err = vfs.StatDir(fsys, dir)
 		return false, err
 	}
+	if err == nil {
+		s.changed("MKD", dir, "")
+	}
 	return err == nil, err
 }

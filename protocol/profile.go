@@ -45,10 +45,14 @@ type Profile struct {
 }
 
 // adopt gives the session the profile and the encoding that hold for it now: the
-// account's, else those of the listener, else the server's.
+// account's, else those of the virtual host, of the listener, of the server.
 func (s *session) adopt() {
 	profiles := []*Profile{&s.srv.Profile, s.lis.Profile}
 	encodings := []encoding.Encoding{s.srv.Profile.Encoding, s.listenerEncoding()}
+	if h := s.host; h != nil && h.Profile != nil {
+		profiles = append(profiles, h.Profile)
+		encodings = append(encodings, h.Profile.Encoding)
+	}
 	if a := s.account; a != nil {
 		p := s.srv.profile(a.Profile)
 		profiles = append(profiles, p)
@@ -71,7 +75,6 @@ func (s *session) adopt() {
 	if s.encoding == unicode.UTF8 {
 		s.encoding = nil
 	}
-	s.utf8 = false
 }
 
 // listenerEncoding is what the listener says about the encoding, or nil.

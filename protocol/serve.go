@@ -7,7 +7,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +17,8 @@ type serverState struct {
 	once    sync.Once
 	start   time.Time // of the server
 	log     *slog.Logger
-	closing chan struct{} // closed by Shutdown
+	closing chan struct{}    // closed by Shutdown
+	hosts   map[string]*Host // by folded name
 	ports   *passivePool
 	owners  ownerNames
 	hashes  chan struct{} // one in it for each command that reads a file for its digest
@@ -44,6 +44,7 @@ func (s *Server) init() {
 			s.log = slog.Default()
 		}
 		s.start = time.Now()
+		s.hosts = s.hostsByName()
 		s.closing = make(chan struct{})
 		s.listeners = make(map[net.Listener]struct{})
 		s.sessions = make(map[*session]struct{})
@@ -193,13 +194,6 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return ap
 }
 
-func (s *Server) bannerLines() []string {
-	if s.Banner == "" {
-		return []string{"ftp-gateway ready."}
-	}
-	return strings.Split(strings.ReplaceAll(strings.TrimRight(s.Banner, "\r\n"), "\r\n", "\n"), "\n")
-}
-
 func or[T comparable](v, def T) T {
 	var zero T
 	if v == zero {
@@ -213,6 +207,7 @@ func (s *Server) loginTimeout() time.Duration   { return or(s.LoginTimeout, 2*ti
 func (s *Server) stallTimeout() time.Duration   { return or(s.StallTimeout, 2*time.Minute) }
 func (s *Server) connectTimeout() time.Duration { return or(s.ConnectTimeout, 30*time.Second) }
 func (s *Server) commandTimeout() time.Duration { return or(s.CommandTimeout, time.Minute) }
+func (s *Server) renameTimeout() time.Duration  { return or(s.RenameTimeout, time.Hour) }
 func (s *Server) cutGrace() time.Duration       { return or(s.CutGrace, 10*time.Second) }
 
 // maxExpansion is how many bytes one byte of a MODE Z upload may become; 0 means no limit.

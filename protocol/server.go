@@ -134,6 +134,8 @@ type Server struct {
 	ConnectTimeout time.Duration
 	// CommandTimeout bounds what a command other than a transfer asks of the tree; default 1 min.
 	CommandTimeout time.Duration
+	// RenameTimeout bounds a rename, which in a bucket is a copy; default 1 h.
+	RenameTimeout time.Duration
 
 	// PassivePorts is the range for PASV and EPSV; the zero value means any free port, one listener per PASV.
 	PassivePorts PortRange
@@ -168,6 +170,10 @@ type Server struct {
 	Encodings func(name string) encoding.Encoding
 	// Owners is how LIST calls the owners of files; default OwnersHidden.
 	Owners Owners
+	// Hosts are virtual hosts. No name may be in two of them.
+	Hosts []Host
+	// Version of the program is told to clients that ask for it with CSID; empty tells none.
+	Version string
 	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
 	LocalTime bool
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.

@@ -38,6 +38,9 @@ type session struct {
 	left    bool   // its place has been given back; guarded by srv.mu
 	counted string // the user among whose sessions it is counted; guarded by srv.mu
 
+	host     *Host             // the virtual host, or nil
+	sni      string            // the name in the TLS handshake, folded
+	software string            // what the client calls itself
 	profile  *Profile          // never nil
 	encoding encoding.Encoding // of names on the control connection; nil is UTF-8
 	utf8     bool              // OPTS UTF8 ON: UTF-8 all the same
@@ -366,7 +369,7 @@ func (s *session) panicked(v any, stack []byte) {
 }
 
 func (s *session) client() Client {
-	c := Client{ID: s.id, Remote: s.remote, Local: s.local, TLS: s.tls}
+	c := Client{ID: s.id, Remote: s.remote, Local: s.local, Software: s.software, TLS: s.tls}
 	if s.account != nil {
 		c.User = s.account.Name
 	}
@@ -376,7 +379,7 @@ func (s *session) client() Client {
 // greet sends 220 and the banner.
 func (s *session) greet() {
 	s.log.Debug("session begins", "local", s.local)
-	s.send(220, s.srv.bannerLines())
+	s.send(220, s.banner())
 }
 
 // debugCommand logs a command line, the password starred.

@@ -20,6 +20,11 @@ type siteCommand struct {
 func init() {
 	site = map[string]siteCommand{
 		"CHMOD": {run: (*session).siteCHMOD, perm: auth.PermChmod, help: "SITE CHMOD <sp> mode <sp> path: change a file's mode"},
+		"CPFR":  {run: (*session).siteCPFR, help: "SITE CPFR <sp> path: copy from"},
+		"CPTO":  {run: (*session).siteCPTO, help: "SITE CPTO <sp> path: copy to"},
+		"IDLE":  {run: (*session).siteIDLE, help: "SITE IDLE [<sp> seconds]: how long the session may be silent"},
+		"UMASK": {run: (*session).siteUMASK, help: "SITE UMASK [<sp> octal]: bits that new files do not get"},
+		"UTIME": {run: (*session).siteUTIME, help: "SITE UTIME <sp> YYYYMMDDhhmm[ss] <sp> path: set a file's times"},
 		"HELP":  {run: (*session).siteHELP, help: "SITE HELP: this list"},
 	}
 }

@@ -48,6 +48,7 @@ func (s *session) sessionTLS(o *offer) *tls.Config {
 		}
 		return nil, nil
 	}
+	c.GetCertificate = s.certificateFor(base.GetCertificate)
 	id := binary.BigEndian.AppendUint64([]byte("ftp-gateway session "), s.id)
 	c.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 		ss.Extra = append(ss.Extra, id)
@@ -121,6 +122,7 @@ func (s *session) startTLS() bool {
 	}
 	s.conn, s.tls = c, true
 	st := c.ConnectionState()
+	s.named(st.ServerName)
 	s.certificate = auth.ClientCertificate(&st)
 	if s.lines != nil {
 		s.lines.conn = c

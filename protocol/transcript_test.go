@@ -140,6 +140,16 @@ func (p passwords) Authenticate(_ context.Context, r auth.Request) (*auth.Accoun
 	return nil, auth.ErrDenied
 }
 
+// hostPassword lets in who knows the password of a virtual host.
+type hostPassword string
+
+func (p hostPassword) Authenticate(_ context.Context, r auth.Request) (*auth.Account, error) {
+	if r.Password != string(p) {
+		return nil, auth.ErrDenied
+	}
+	return &auth.Account{Name: r.User, Permissions: auth.Permissions{Base: auth.PermAll}}, nil
+}
+
 type transcript struct {
 	t     *testing.T
 	where string
@@ -441,6 +451,12 @@ func (tr *transcript) option(arg string) {
 			tr.fatalf("encoding %q: %v", v, err)
 		}
 		tr.srv.Profile.Encoding = e
+	case "host": // name, banner, password of everybody
+		f := strings.SplitN(v, ",", 3)
+		tr.srv.Hosts = append(tr.srv.Hosts, Host{Names: []string{f[0]}, Banner: tr.unquote(f[1]), Profile: &Profile{NoExtended: true},
+			Auth: hostPassword(f[2])})
+	case "version":
+		tr.srv.Version = v
 	case "nodeflate":
 		tr.srv.NoDeflate = true
 	default:

@@ -115,6 +115,10 @@ func (s *session) receive(verb, p string, announced int64, text string, open fun
 		s.refuseTransfer(t, err, naming)
 		return
 	}
+	if name := f.Name(); name != p && path.IsAbs(name) {
+		// The tree has chosen another name, as STOU does.
+		t.path, text = name, "FILE: "+path.Base(name)
+	}
 	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f) || s.srv.Hooks.Received != nil
 	s.begin(t, text)
 }

@@ -220,14 +220,28 @@ func (m *Mount) Hash(name, algo string) ([]byte, error) {
 
 // Copy copies a file: see [Copier]. From one tree to another its bytes are read and written again.
 func (m *Mount) Copy(oldname, newname string) error {
+	return m.copyBy(Copy, false, oldname, newname)
+}
+
+// CopyNew copies to a name that nobody has: see [NewNamer].
+func (m *Mount) CopyNew(oldname, newname string) error {
+	return m.copyBy(CopyNew, true, oldname, newname)
+}
+
+func (m *Mount) copyBy(do func(afero.Fs, string, string) error, once bool, oldname, newname string) error {
 	p, q := m.find(oldname), m.find(newname)
 	var err error
 	switch {
 	case p.fixed || p.way || q.fixed || q.way:
 		err = ErrIsDir
 	case p.point == q.point:
-		err = Copy(p.fsys, p.inner, q.inner)
+		err = do(p.fsys, p.inner, q.inner)
 	default:
+		// Between two trees the name is looked at first, where that matters.
+		if _, serr := Lstat(q.fsys, q.inner); once && serr == nil {
+			err = fs.ErrExist
+			break
+		}
 		err = copyBytes(p.fsys, p.inner, q.fsys, q.inner)
 	}
 	return copyError(p.outer, q.outer, err)
@@ -290,6 +304,15 @@ func (m *Mount) remove(name string, f func(afero.Fs, string) error) error {
 
 // Rename gives oldname the name newname, in the same tree.
 func (m *Mount) Rename(oldname, newname string) error {
+	return m.renameBy(afero.Fs.Rename, oldname, newname)
+}
+
+// RenameNew renames to a name that nobody has: see [NewNamer].
+func (m *Mount) RenameNew(oldname, newname string) error {
+	return m.renameBy(RenameNew, oldname, newname)
+}
+
+func (m *Mount) renameBy(do func(afero.Fs, string, string) error, oldname, newname string) error {
 	p, q := m.find(oldname), m.find(newname)
 	err := p.movable("rename")
 	if err == nil {
@@ -300,7 +323,7 @@ func (m *Mount) Rename(oldname, newname string) error {
 	case p.point != q.point:
 		err = errOtherTree
 	default:
-		err = p.fsys.Rename(p.inner, q.inner)
+		err = do(p.fsys, p.inner, q.inner)
 	}
 	return renameLink(p.outer, q.outer, err)
 }

@@ -117,6 +117,23 @@ func (s *Sub) Copy(oldname, newname string) error {
 	return copyError(oldOuter, newOuter, Copy(s.fsys, oldInner, newInner))
 }
 
+// RenameNew renames to a name that nobody has: see [NewNamer].
+func (s *Sub) RenameNew(oldname, newname string) error {
+	oldOuter, oldInner := s.in(oldname)
+	newOuter, newInner := s.in(newname)
+	if oldOuter == "/" || newOuter == "/" {
+		return renameLink(oldOuter, newOuter, fs.ErrPermission)
+	}
+	return renameLink(oldOuter, newOuter, RenameNew(s.fsys, oldInner, newInner))
+}
+
+// CopyNew copies to a name that nobody has: see [NewNamer].
+func (s *Sub) CopyNew(oldname, newname string) error {
+	oldOuter, oldInner := s.in(oldname)
+	newOuter, newInner := s.in(newname)
+	return copyError(oldOuter, newOuter, CopyNew(s.fsys, oldInner, newInner))
+}
+
 // Replace opens a file for writing that appears whole: see [Replacer].
 func (s *Sub) Replace(name string) (afero.File, error) {
 	outer, inner := s.in(name)

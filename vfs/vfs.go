@@ -132,6 +132,7 @@ type Wrapper interface {
 	Typed
 	Hasher
 	Copier
+	NewNamer
 	Replacer
 	Spacer
 }

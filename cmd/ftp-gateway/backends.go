@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/afero"
 
-	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
 	"github.com/ftp-gateway/ftp-gateway/metrics"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
@@ -126,6 +125,19 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 	return b, nil
 }
 
+// parks returns where uploads into a bucket are parked, what its trees get of it, and
+// the prefix below which all of it lies.
+func parks(store object.Store, prefix, cut string) (all, resume *object.Parks, scratch string, err error) {
+	if prefix = strings.Trim(path.Clean("/"+prefix), "/"); prefix != "" {
+		prefix += "/"
+	}
+	scratch = prefix + ".ftpgw/"
+	if all, err = object.NewParks(store, scratch); err == nil && cut == "resume" {
+		resume = all
+	}
+	return all, resume, scratch, err
+}
+
 // bucketTree gives each login the tree of a directory below the prefix of o, with a memory of its own.
 func bucketTree(store object.Store, o object.Options) func(context.Context, string) (afero.Fs, error) {
 	return func(_ context.Context, dir string) (afero.Fs, error) {
@@ -133,6 +145,14 @@ func bucketTree(store object.Store, o object.Options) func(context.Context, stri
 		own.Prefix = strings.Trim(path.Join(o.Prefix, dir), "/")
 		return object.New(store, own)
 	}
+}
+
+// renameDirMax turns the document's 0 into the -1 of object.Options, where 0 is the default.
+func renameDirMax(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
@@ -153,7 +173,12 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 		Bucket: c.Bucket, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle, Profile: c.Profile,
 		AccessKey: string(c.AccessKey), SecretKey: string(c.SecretKey),
 		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure,
+		KeepACL: c.KeepACL,
 	})
+	if err != nil {
+		return nil, err
+	}
+	all, resume, scratch, err := parks(store, c.Prefix, c.Cut)
 	if err != nil {
 		return nil, err
 	}
@@ -161,15 +186,24 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 		what: "s3 bucket " + c.Bucket,
 		tree: bucketTree(store, object.Options{
 			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
+			RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
+			Parks: resume, Scratch: scratch,
 		}),
 		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
 	}
-	if c.AbandonAfter > 0 {
-		prefix := strings.Trim(path.Clean("/"+c.Prefix), "/")
-		if prefix != "" {
-			prefix += "/"
+	prefix := strings.TrimSuffix(scratch, ".ftpgw/")
+	if c.AbandonAfter <= 0 && resume == nil {
+		return b, nil
+	}
+	b.sweep = func(ctx context.Context) (n int, err error) {
+		if resume != nil {
+			n, err = all.Sweep(ctx, c.ResumeExpire)
 		}
-		b.sweep = func(ctx context.Context) (int, error) { return store.AbortStale(ctx, prefix, c.AbandonAfter) }
+		if c.AbandonAfter > 0 {
+			m, serr := store.AbortStale(ctx, prefix, c.AbandonAfter)
+			n, err = n+m, errors.Join(err, serr)
+		}
+		return n, err
 	}
 	return b, nil
 }
@@ -178,17 +212,28 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 	store, err := gcs.New(ctx, gcs.Options{
 		Bucket: c.Bucket, Endpoint: c.Endpoint, CredentialsFile: string(c.CredentialsFile), Anonymous: c.Anonymous,
 		UserAgent: "ftp-gateway/" + buildVersion(), RoundTripper: measure, Budget: budget,
+		NoMove: c.Move == "off",
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &backend{
+	all, resume, scratch, err := parks(store, c.Prefix, c.Cut)
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{
 		what: "gcs bucket " + c.Bucket,
 		tree: bucketTree(store, object.Options{
 			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
+			RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
+			Parks: resume, Scratch: scratch,
 		}),
 		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
-	}, nil
+	}
+	if c.ResumeExpire > 0 {
+		b.sweep = func(ctx context.Context) (int, error) { return all.Sweep(ctx, c.ResumeExpire) }
+	}
+	return b, nil
 }
 
 func (b backends) close() {
@@ -271,39 +316,6 @@ func (b backends) sweep(ctx context.Context, log *slog.Logger) {
 			return
 		}
 	}
-}
-
-// openFS is protocol.Server.OpenFS: the tree of one login.
-func (b backends) openFS(ctx context.Context, a *auth.Account) (afero.Fs, error) {
-	home, err := b.open(ctx, a.Name, a.Home)
-	if err != nil || len(a.Mounts) == 0 {
-		return home, err
-	}
-	trees := make(map[string]afero.Fs, len(a.Mounts))
-	for dir, place := range a.Mounts {
-		if trees[dir], err = b.open(ctx, a.Name, place); err != nil {
-			return nil, fmt.Errorf("mount %s: %w", dir, err)
-		}
-	}
-	return vfs.NewMount(home, trees)
-}
-
-// open returns the tree of a place such as "cams:/site-1/{user}".
-func (b backends) open(ctx context.Context, user, place string) (afero.Fs, error) {
-	name, dir, err := config.SplitPlace(place)
-	if err != nil {
-		return nil, err
-	}
-	e := b[name]
-	if e == nil {
-		return nil, fmt.Errorf("no back end %q", name)
-	}
-	// Names that could lead elsewhere were refused when the users were read; names from
-	// elsewhere may come one day.
-	if err := auth.CheckName(user); err != nil {
-		return nil, err
-	}
-	return e.tree(ctx, path.Clean("/"+strings.ReplaceAll(dir, "{user}", user)))
 }
 
 // refusal is a problem as an error.

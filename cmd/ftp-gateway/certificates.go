@@ -16,6 +16,7 @@ import (
 type certificates struct {
 	from   []config.Certificate
 	loaded atomic.Pointer[[]tls.Certificate]
+	hosts  []*certificates // of the virtual hosts, in their order; their own other fields are empty
 
 	authorities map[config.Path]*atomic.Pointer[x509.CertPool] // for client certificates, by file
 }
@@ -27,6 +28,9 @@ func newTLS(cfg *config.Config) (*certificates, error) {
 		return nil, nil
 	}
 	certs := &certificates{from: cfg.TLS.Certificates, authorities: map[config.Path]*atomic.Pointer[x509.CertPool]{}}
+	for _, h := range cfg.Hosts {
+		certs.hosts = append(certs.hosts, &certificates{from: h.Certificates})
+	}
 	for _, l := range cfg.Listeners {
 		if t := cfg.TLSOf(l); t.Mode != "none" && t.ClientAuth != "none" {
 			certs.authorities[t.ClientCA] = new(atomic.Pointer[x509.CertPool])
@@ -74,13 +78,13 @@ func (c *certificates) listener(l *protocol.Listener, t config.ListenerTLS) {
 
 // reload reads all files again. If one of them is no good, everything stays as it was.
 func (c *certificates) reload() error {
-	list := make([]tls.Certificate, 0, len(c.from))
-	for _, f := range c.from {
-		pair, err := tls.LoadX509KeyPair(string(f.Cert), string(f.KeyFile()))
-		if err != nil {
-			return fmt.Errorf("certificate %s: %w", f.Cert, err)
+	all := append([]*certificates{c}, c.hosts...)
+	lists := make([][]tls.Certificate, len(all))
+	for i, one := range all {
+		var err error
+		if lists[i], err = one.read(); err != nil {
+			return err
 		}
-		list = append(list, pair)
 	}
 	pools := make(map[config.Path]*x509.CertPool, len(c.authorities))
 	for file := range c.authorities {
@@ -93,11 +97,26 @@ func (c *certificates) reload() error {
 			return fmt.Errorf("authorities for client certificates: no PEM certificate in %s", file)
 		}
 	}
-	c.loaded.Store(&list)
+	for i, one := range all {
+		one.loaded.Store(&lists[i])
+	}
 	for file, pool := range pools {
 		c.authorities[file].Store(pool)
 	}
 	return nil
+}
+
+// read reads the files.
+func (c *certificates) read() ([]tls.Certificate, error) {
+	list := make([]tls.Certificate, 0, len(c.from))
+	for _, f := range c.from {
+		pair, err := tls.LoadX509KeyPair(string(f.Cert), string(f.KeyFile()))
+		if err != nil {
+			return nil, fmt.Errorf("certificate %s: %w", f.Cert, err)
+		}
+		list = append(list, pair)
+	}
+	return list, nil
 }
 
 // choose returns the first certificate that fits the name and the abilities of

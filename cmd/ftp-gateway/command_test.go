@@ -134,6 +134,35 @@ func TestQuickRefuses(t *testing.T) {
 	}
 }
 
+// A certificate without a key is told in the words of the options, too.
+func TestQuickCertificateWithoutKey(t *testing.T) {
+	block, _ := pem.Decode(selfSigned(t, 1))
+	file := write(t, "cert.pem", string(pem.EncodeToMemory(block)))
+	code, _, errs := call(t, "", nil, "--tls", "--certfile", file)
+	if want := "(hint: the file has to hold the key too, or name it with --keyfile)"; code != exitRefused || !strings.Contains(errs, "--certfile: ") || !strings.Contains(errs, want) {
+		t.Errorf("exit %d, errors %q; want exit 1 and %q", code, errs, want)
+	}
+}
+
+// What a user's certificate is said to be is checked with the rest.
+func TestCheckCertificate(t *testing.T) {
+	file := write(t, "both.pem", string(selfSigned(t, 1)))
+	conf := func(certificate string) string {
+		return write(t, "c.yaml", fmt.Sprintf(`listeners: [{address: ":2121", tls: {client_auth: require, min: "1.0"}}]
+tls: {certificates: [{cert: %q}], client_ca: %q}
+backends: {disk: {type: local, path: .}}
+users: [{name: a, certificate: %q, home: "disk:/"}]
+`, file, file, certificate))
+	}
+	if code, _, errs := call(t, "", nil, "check", "-c", conf("sha256:abcd")); code != exitRefused || !strings.Contains(errs, `users[0].certificate: "sha256:abcd" is no SHA-256 fingerprint`) {
+		t.Errorf("exit %d, errors %q", code, errs)
+	}
+	code, out, errs := call(t, "", nil, "check", "-c", conf("a.example.com"))
+	if code != exitOK || !strings.Contains(out+errs, "listeners[0].tls.min: warning: TLS below 1.2") {
+		t.Errorf("exit %d, output %q, errors %q; want exit 0 and a warning of TLS 1.0", code, out, errs)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	bad := write(t, "bad.yaml", `lisseners: []
 backends: {disk: {type: local, path: .}}

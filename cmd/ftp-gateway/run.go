@@ -176,7 +176,7 @@ func hasBucket(cfg *config.Config) bool {
 
 // newServer makes the server of a configuration.
 func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metrics.Metrics, log *slog.Logger) (*protocol.Server, *certificates, error) {
-	logins, err := newAuth(cfg)
+	logins, err := newLogins(cfg)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,9 +202,9 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		return nil, nil, err
 	}
 	return &protocol.Server{
-		Auth:                   logins,
+		Auth:                   logins.all,
 		Guard:                  guard,
-		OpenFS:                 stores.openFS,
+		OpenFS:                 stores.openFS(cfg.LocalTime),
 		Log:                    log,
 		Hooks:                  m.Hooks(),
 		Banner:                 cfg.Banner,
@@ -219,6 +219,7 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 		StallTimeout:           cfg.Limits.Stall,
 		ConnectTimeout:         cfg.Limits.Connect,
 		CommandTimeout:         cfg.Limits.Command,
+		RenameTimeout:          cfg.Limits.Rename,
 		PassivePorts:           protocol.PortRange(cfg.Passive.Ports),
 		PassiveMatch:           protocol.Match(cfg.Passive.Match),
 		PassiveAddress:         newPassiveAddress(ctx, cfg.Passive.Address, log),
@@ -234,6 +235,8 @@ func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metr
 			AcceptControlLost:   cfg.Cut.ControlLost == "accept",
 		},
 		Profiles:   profiles.byName,
+		Hosts:      newHosts(cfg, logins, certs, profiles),
+		Version:    buildVersion(),
 		Encodings:  lookupEncoding,
 		MaxHash:    unlimited(int64(cfg.Hash.MaxRead)),
 		MaxHashes:  cfg.Hash.Concurrent,

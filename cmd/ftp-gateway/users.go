@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
@@ -53,19 +54,58 @@ func trimAuth(err error) string {
 	return err.Error()
 }
 
-// newAuth makes the chain of authenticators of a configuration that has passed the checks.
-func newAuth(cfg *config.Config) (auth.Authenticator, error) {
-	var chain auth.Chain
+// logins are the authenticators of a configuration.
+type logins struct {
+	all   auth.Authenticator   // without a virtual host
+	hosts []auth.Authenticator // of the virtual hosts, in their order
+}
+
+// newLogins makes the authenticators of a configuration that has passed the checks.
+func newLogins(cfg *config.Config) (*logins, error) {
+	users, err := newUsers(cfg)
+	if err != nil {
+		return nil, err
+	}
+	anonymous, err := newAnonymous(cfg.Anonymous)
+	if err != nil {
+		return nil, err
+	}
 	// Anonymous first: its names are nobody else's, and no password has to be hashed for it.
-	if a := cfg.Anonymous; a != nil {
-		perm, err := auth.ParsePerm(a.Permissions)
+	l := &logins{all: append(anonymous[:len(anonymous):len(anonymous)], users)}
+	for _, h := range cfg.Hosts {
+		here, err := newAnonymous(h.Anonymous)
 		if err != nil {
 			return nil, err
 		}
-		chain = append(chain, &auth.Anonymous{Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts,
-			Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}})
+		if h.Anonymous == nil && (len(h.Users) == 0 || slices.Contains(h.Users, "anonymous")) {
+			here = anonymous[:len(anonymous):len(anonymous)]
+		}
+		if len(h.Users) == 0 {
+			here = append(here, users)
+		} else {
+			here = append(here, &auth.Only{Auth: users, Names: h.Users})
+		}
+		l.hosts = append(l.hosts, here)
 	}
+	return l, nil
+}
+
+// newAnonymous makes the authenticator of anonymous logins, if there are any.
+func newAnonymous(a *config.Anonymous) (auth.Chain, error) {
+	if a == nil {
+		return nil, nil
+	}
+	perm, err := auth.ParsePerm(a.Permissions)
+	if err != nil {
+		return nil, err
+	}
+	return auth.Chain{&auth.Anonymous{Account: auth.Account{
+		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite,
+		Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}}}, nil
+}
+
+// newUsers makes the authenticator of the users in the document.
+func newUsers(cfg *config.Config) (auth.Authenticator, error) {
 	users := make([]auth.User, 0, len(cfg.Users))
 	for _, u := range cfg.Users {
 		perm, err := auth.ParsePerm(u.Permissions)
@@ -73,7 +113,7 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		user := auth.User{Name: u.Name, Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts,
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts, Overwrite: u.Overwrite,
 			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}}
 		if u.Password != "" || u.Certificate == "" {
 			if user.Password, err = auth.ParsePassword(string(u.Password)); err != nil {
@@ -87,9 +127,5 @@ func newAuth(cfg *config.Config) (auth.Authenticator, error) {
 		}
 		users = append(users, user)
 	}
-	set, err := auth.NewUsers(users)
-	if err != nil {
-		return nil, err
-	}
-	return append(chain, set), nil
+	return auth.NewUsers(users)
 }

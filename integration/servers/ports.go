@@ -52,6 +52,7 @@ search:
 			}
 			l.Close()
 		}
+		walk.Add(uint32(n)) // the next one asked for is none of these
 		return first, nil
 	}
 	return 0, fmt.Errorf("no %d neighbouring free ports", n)

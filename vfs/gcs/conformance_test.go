@@ -36,6 +36,7 @@ func TestConformance(t *testing.T) {
 		Resume:       true,
 		ImplicitDirs: true,
 		RenameDir:    true,
+		Chtimes:      true,
 		MaxKey:       1023,
 		Refuses: []string{"newline", "carriage return", "tab", "control character", "delete character",
 			"invalid UTF-8", "surrogate", "folder marker"},

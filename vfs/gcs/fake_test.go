@@ -3,6 +3,8 @@ package gcs
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
@@ -254,13 +256,18 @@ func resourceOf(key string, o *stored) map[string]any {
 	}
 	maps.Copy(m, map[string]any{
 		"name": key, "bucket": testBucket, "size": strconv.Itoa(len(o.data)), "generation": strconv.FormatInt(o.gen, 10),
-		"crc32c": encodeSum(crc32.Checksum(o.data, castagnoli)), "contentType": o.ctype,
+		"crc32c": encodeSum(crc32.Checksum(o.data, castagnoli)), "contentType": o.ctype, "md5Hash": md5Of(o.data),
 		"timeCreated": o.created.Format(time.RFC3339), "updated": o.created.Add(time.Hour).Format(time.RFC3339),
 	})
 	if o.meta != nil {
 		m["metadata"] = o.meta
 	}
 	return m
+}
+
+func md5Of(data []byte) string {
+	sum := md5.Sum(data)
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 func (f *fake) insert(w http.ResponseWriter, r *http.Request) {
@@ -409,6 +416,18 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodDelete:
 		delete(f.objects, key)
 		w.WriteHeader(204)
+	case r.Method == http.MethodPatch:
+		var in struct{ Metadata map[string]string }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			f.t.Errorf("patch: %v", err)
+		}
+		meta := maps.Clone(o.meta)
+		if meta == nil {
+			meta = map[string]string{}
+		}
+		maps.Copy(meta, in.Metadata)
+		o.meta = meta
+		answer(w, key, o)
 	case r.URL.Query().Get("alt") == "media":
 		f.media(w, r, o)
 	default:

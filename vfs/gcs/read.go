@@ -34,10 +34,13 @@ func (s *Store) Head(ctx context.Context, key string) (object.Attrs, error) {
 	return attrs(a), nil
 }
 
-// attrs takes the time from the object's creation: each new content is a new object. Its
+// attrs takes the time that somebody has kept in the metadata, else that of the object's creation: each new content is a new object. Its
 // "updated" would also move when only metadata or the storage class changes.
 func attrs(a *storage.ObjectAttrs) object.Attrs {
-	t := a.Created
+	t, ok := object.ModTime(a.Metadata)
+	if !ok {
+		t = a.Created
+	}
 	if t.IsZero() {
 		t = a.Updated
 	}
@@ -67,7 +70,7 @@ func (s *Store) ListAll(ctx context.Context, prefix, token string, max int) (obj
 
 func (s *Store) list(ctx context.Context, prefix, token, delimiter string, max int) (object.Page, error) {
 	q := &storage.Query{Prefix: prefix, Delimiter: delimiter, Projection: storage.ProjectionNoACL}
-	if err := q.SetAttrSelection([]string{"Name", "Size", "Created", "Updated", "Generation", "CRC32C"}); err != nil {
+	if err := q.SetAttrSelection([]string{"Name", "Size", "Created", "Updated", "Generation", "CRC32C", "Metadata"}); err != nil {
 		return object.Page{}, fmt.Errorf("gcs: list %q: %w", prefix, err)
 	}
 	it := s.handle().Objects(ctx, q)
@@ -141,6 +144,9 @@ func (s *Store) GetRange(ctx context.Context, key, etag string, off, n int64) (i
 		Size:    r.Attrs.Size,
 		ModTime: r.Attrs.LastModified,
 		ETag:    strconv.FormatInt(r.Attrs.Generation, 10),
+	}
+	if t, ok := object.ModTime(r.Metadata()); ok {
+		a.ModTime = t
 	}
 	if a.Size < 0 || a.ModTime.IsZero() {
 		// A proxy that sends the body in chunks hides its length, and the time

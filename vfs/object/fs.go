@@ -46,6 +46,9 @@ type Options struct {
 	// RenameDirMax is how many objects a directory may have, at all depths, to be renamed
 	// by copying them. Default 1,000; negative: no directory is.
 	RenameDirMax int
+	// KeepDirs writes the marker of a directory whose last file is removed or renamed: one List
+	// more, and one Put. Without it the directory is gone, but for sessions that have seen it.
+	KeepDirs bool
 }
 
 // tree is what all sessions share.
@@ -414,11 +417,6 @@ func (f *FS) Chmod(name string, _ os.FileMode) error {
 // Chown is errors.ErrUnsupported: objects have no owner here.
 func (f *FS) Chown(name string, _, _ int) error {
 	return pathError("chown", name, errors.ErrUnsupported)
-}
-
-// Chtimes is errors.ErrUnsupported: the time of an object is that of its upload.
-func (f *FS) Chtimes(name string, _, _ time.Time) error {
-	return pathError("chtimes", name, errors.ErrUnsupported)
 }
 
 // LstatIfPossible implements afero.Symlinker: there are no links, so it is Stat.

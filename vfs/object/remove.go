@@ -3,6 +3,7 @@ package object
 import (
 	"errors"
 	"io/fs"
+	"path"
 
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
@@ -54,6 +55,7 @@ func (f *FS) removeFile(name string) error {
 	if err := f.t.store.Delete(f.ctx, key, a.ETag); err != nil {
 		return err
 	}
+	f.keepParent(name)
 	f.dirs.addParent(name)
 	return nil
 }
@@ -83,4 +85,20 @@ func (f *FS) removeDir(name string) error {
 	f.dirs.forget(name)
 	f.dirs.addParent(name)
 	return nil
+}
+
+// keepParent keeps the directory of a file that has gone, with KeepDirs. What it does is a courtesy: the file is
+// gone whether or not the marker can be written, and the session goes on seeing the directory.
+func (f *FS) keepParent(name string) {
+	dir := path.Dir(name)
+	if !f.t.o.KeepDirs || dir == "/" {
+		return
+	}
+	key, err := f.key(dir)
+	if err != nil {
+		return
+	}
+	if _, any, err := f.peek(f.ctx, f.dirKey(key), 1); err == nil && !any {
+		f.putMarker(f.ctx, f.dirKey(key), true)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
@@ -20,13 +19,15 @@ import (
 // the old name. When the Delete fails, both names are there, and a repetition is
 // safe. Of a directory: see renameDir.
 func (f *FS) Rename(oldname, newname string) error {
-	if err := f.rename(oldname, newname); err != nil {
-		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
-	}
-	return nil
+	return linkError("rename", oldname, newname, f.rename(oldname, newname, CopyOptions{}))
 }
 
-func (f *FS) rename(oldname, newname string) error {
+// RenameNew is Rename to a name that nobody has: see [vfs.NewNamer].
+func (f *FS) RenameNew(oldname, newname string) error {
+	return linkError("rename", oldname, newname, f.rename(oldname, newname, CopyOptions{IfAbsent: true}))
+}
+
+func (f *FS) rename(oldname, newname string, o CopyOptions) error {
 	src, err := f.key(oldname)
 	if err != nil {
 		return err
@@ -58,11 +59,17 @@ func (f *FS) rename(oldname, newname string) error {
 	if err := f.freeForFile(newname, dst); err != nil {
 		return err
 	}
-	if err := f.move(dst, a, CopyOptions{}); err != nil {
+	if o.IfAbsent {
+		if err := f.absent(dst); err != nil {
+			return err
+		}
+	}
+	if err := f.move(dst, a, o); err != nil {
 		return err
 	}
 	f.dirs.addParent(newname)
 	f.dirs.addParent(oldname)
+	f.keepParent(oldname)
 	return nil
 }
 

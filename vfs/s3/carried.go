@@ -7,6 +7,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
 
 // carried is what an object has beside its bytes and has to keep when new bytes
@@ -40,7 +42,7 @@ func (s *Store) carriedOf(ctx context.Context, key string, h *s3.HeadObjectOutpu
 		cacheControl:       h.CacheControl,
 		expires:            expires(h),
 		redirect:           h.WebsiteRedirectLocation,
-		metadata:           h.Metadata,
+		metadata:           object.WithoutModTime(h.Metadata), // the content will be another
 		class:              h.StorageClass,
 		encryption:         h.ServerSideEncryption,
 		kmsKey:             h.SSEKMSKeyId,

@@ -51,7 +51,7 @@ func (d *download) open() error {
 	a := object.Attrs{
 		Key:     d.key,
 		Size:    aws.ToInt64(out.ContentLength),
-		ModTime: aws.ToTime(out.LastModified),
+		ModTime: modTime(out.LastModified, out.Metadata),
 		ETag:    aws.ToString(out.ETag),
 	}
 	// A server may answer the range of a whole object with the object.

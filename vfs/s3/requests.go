@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -25,11 +26,19 @@ func (s *Store) Head(ctx context.Context, key string) (object.Attrs, error) {
 	return object.Attrs{
 		Key:     key,
 		Size:    aws.ToInt64(out.ContentLength),
-		ModTime: aws.ToTime(out.LastModified),
+		ModTime: modTime(out.LastModified, out.Metadata),
 		ETag:    aws.ToString(out.ETag),
 		Class:   string(out.StorageClass),
 		Sys:     encryption{out.ServerSideEncryption, out.SSEKMSKeyId, out.BucketKeyEnabled},
 	}, nil
+}
+
+// modTime is the time that somebody has kept with the object, or that of the upload. A listing has only the latter.
+func modTime(stored *time.Time, metadata map[string]string) time.Time {
+	if t, ok := object.ModTime(metadata); ok {
+		return t
+	}
+	return aws.ToTime(stored)
 }
 
 // List implements object.Store: ListObjectsV2 with the delimiter "/".

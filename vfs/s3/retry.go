@@ -16,7 +16,10 @@ const (
 // newRetryer returns the rules for trying again. With the default ones (3
 // attempts, and a quota of retries shared by all requests) four seconds of
 // "503 SlowDown" end hundreds of uploads.
-func newRetryer() aws.Retryer {
+//
+// Credentials that the server takes for expired, although the cache did not, are asked for anew:
+// a token may have been revoked, or the clock be wrong. Without a cache they are what they are.
+func newRetryer(cache *aws.CredentialsCache) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
 		o.MaxBackoff = maxBackoff
@@ -29,6 +32,16 @@ func newRetryer() aws.Retryer {
 				// Somebody else writes the same key in this moment.
 				"ConditionalRequestConflict": {}, "OperationAborted": {},
 			}},
+			retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				switch code(err) {
+				case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired":
+					if cache != nil {
+						cache.Invalidate()
+						return aws.TrueTernary
+					}
+				}
+				return aws.UnknownTernary
+			}),
 		)
 	})
 }

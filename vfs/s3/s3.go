@@ -30,6 +30,9 @@ const (
 	maxCopy  = 5_000_000_000
 )
 
+// expiryWindow is how long before their end credentials are replaced.
+const expiryWindow = 5 * time.Minute
+
 // Options say where a bucket is and how to speak to its server.
 type Options struct {
 	// Bucket is required. It may be the ARN of an access point.
@@ -43,6 +46,8 @@ type Options struct {
 	// Profile names the kind of server: one of [Profiles], generic for one
 	// of which nothing is known. Default: by the host name of the Endpoint.
 	Profile string
+	// TouchByCopy lets Touch copy an object onto itself, the only way to change its metadata.
+	TouchByCopy bool
 	// Settings are about new objects, and about what all requests say.
 	Settings Settings
 
@@ -97,8 +102,13 @@ type Store struct {
 	// bodies are sent without asking first.
 	tested atomic.Bool
 
-	mu     sync.Mutex
+	mu     *sync.Mutex
 	active map[string]struct{} // ids of the multipart uploads of this process
+
+	roles *struct {
+		mu     sync.Mutex
+		stores map[string]*roleStore
+	}
 }
 
 var (
@@ -152,7 +162,11 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3: credentials and region: %w", err)
 	}
-	s := &Store{bucket: o.Bucket, o: o, profile: p, active: make(map[string]struct{})}
+	s := &Store{bucket: o.Bucket, o: o, profile: p, mu: new(sync.Mutex), active: make(map[string]struct{})}
+	s.roles = &struct {
+		mu     sync.Mutex
+		stores map[string]*roleStore
+	}{}
 	var rt http.RoundTripper
 	s.http, rt = newTransport(o)
 	if o.RoundTripper != nil {
@@ -167,7 +181,8 @@ func New(ctx context.Context, o Options) (*Store, error) {
 			Transport:     rt,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
-		so.Retryer = newRetryer()
+		cache, _ := cfg.Credentials.(*aws.CredentialsCache)
+		so.Retryer = newRetryer(cache)
 		p.apply(so)
 		o.Settings.apply(so)
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -195,7 +210,7 @@ func awsConfig(ctx context.Context, o Options, p profile) (aws.Config, error) {
 	}
 	// A token that is about to expire must not do so in the middle of an upload.
 	opts = append(opts, config.WithCredentialsCacheOptions(func(c *aws.CredentialsCacheOptions) {
-		c.ExpiryWindow = 5 * time.Minute
+		c.ExpiryWindow = expiryWindow
 	}))
 	cfg, err := config.LoadDefaultConfig(ctx, opts...)
 	if err == nil && cfg.Region == "" {

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+	"github.com/ftp-gateway/ftp-gateway/config"
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+)
+
+// openFS returns what protocol.Server.OpenFS is: the tree of one login. The names in braces in its places are replaced
+// here, once: what the client sees as "/" does not move under its feet at midnight.
+func (b backends) openFS(localTime bool) func(context.Context, *auth.Account) (afero.Fs, error) {
+	return func(ctx context.Context, a *auth.Account) (afero.Fs, error) {
+		m := config.Moment{User: a.Name, Remote: a.Remote.Addr(), Time: time.Now().UTC()}
+		if localTime {
+			m.Time = m.Time.Local()
+		}
+		home, err := b.open(ctx, m, a.Home)
+		if err != nil {
+			return nil, err
+		}
+		if len(a.Mounts) > 0 {
+			trees := make(map[string]afero.Fs, len(a.Mounts))
+			for dir, place := range a.Mounts {
+				if trees[dir], err = b.open(ctx, m, place); err != nil {
+					return nil, fmt.Errorf("mount %s: %w", dir, err)
+				}
+			}
+			if home, err = vfs.NewMount(home, trees); err != nil {
+				return nil, err
+			}
+		}
+		switch a.Overwrite {
+		case "no":
+			home = vfs.NewKeep(home, false)
+		case "rename":
+			home = vfs.NewKeep(home, true)
+		}
+		return home, nil
+	}
+}
+
+// open returns the tree of a place such as "cams:/site-1/{user}".
+func (b backends) open(ctx context.Context, m config.Moment, place string) (afero.Fs, error) {
+	name, dir, err := config.SplitPlace(place)
+	if err != nil {
+		return nil, err
+	}
+	e := b[name]
+	if e == nil {
+		return nil, fmt.Errorf("no back end %q", name)
+	}
+	// Names that could lead elsewhere were refused when the users were read; names from
+	// elsewhere may come one day.
+	if err := auth.CheckName(m.User); err != nil {
+		return nil, err
+	}
+	return e.tree(ctx, path.Clean("/"+m.Expand(dir)))
+}
