@@ -45,9 +45,9 @@ func example() *Config {
 		"cams": {S3: &S3{Bucket: "camera-pictures", Prefix: "site-1", Region: "eu-west-1", Endpoint: "https://s3.example.com",
 			AccessKey: "${S3_ACCESS_KEY}", SecretKeyFile: "s3-secret-key", AccessKeyFile: "s3-access-key", SecretKey: "${S3_SECRET_KEY}",
 			CAFile: "ca.pem", MaxPartSize: 64 << 20, Profile: "minio", AbandonAfter: 24 * time.Hour,
-			RenameDirMaxKeys: 1000, KeepDirs: "none"}},
+			RenameDirMaxKeys: 1000, KeepDirs: "none", Cut: "discard", ResumeExpire: 24 * time.Hour}},
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json",
-			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto"}},
+			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto", Cut: "discard", ResumeExpire: 24 * time.Hour}},
 		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
 	no := new(bool)
