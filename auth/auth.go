@@ -37,6 +37,10 @@ type Account struct {
 	// program gives it its meaning; this package only carries it.
 	Home   string
 	Mounts map[string]string // further trees by the directory they appear at
+	// Start is the directory in that tree in which a session begins; empty means "/".
+	Start string
+	// System is who the account is for the operating system; nil for nobody.
+	System *System
 	// Overwrite says what becomes of a file that would be overwritten; the program gives it its meaning.
 	Overwrite string
 	// Remote is where the login came from. The server sets it.
@@ -48,6 +52,13 @@ type Account struct {
 	// LoginMessage and QuitMessage replace the texts of the 230 and 221 replies.
 	LoginMessage string
 	QuitMessage  string
+}
+
+// System is who somebody is for a Unix system.
+type System struct {
+	UID, GID uint32
+	Groups   []uint32 // supplementary ones
+	Home     string   // the home directory, as the system names it
 }
 
 // Authenticator checks a login. It is called by many goroutines at once and may

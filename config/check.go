@@ -41,6 +41,7 @@ func (c *Config) Check() Report {
 	k.profiles()
 	k.users()
 	k.anonymous("anonymous", c.Anonymous)
+	k.unix()
 	k.hosts()
 	k.encoding("encoding", c.Encoding)
 	k.message("banner", c.Banner)
@@ -529,6 +530,7 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 		k.errorf(at, `for example home: "disk:/{user}"`, `the key "home" is missing`)
 	} else {
 		k.place(at+".home", home)
+		k.notUnix(at+".home", home)
 	}
 	clean := map[string]string{}
 	// In order, so that of two spellings of a directory the same one is always the one at fault.
@@ -536,6 +538,7 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 		place := mounts[dir]
 		here := at + ".mounts." + dir
 		k.place(here, place)
+		k.notUnix(here, place)
 		switch c := path.Clean("/" + dir); {
 		case !strings.HasPrefix(dir, "/"):
 			k.errorf(here, fmt.Sprintf("write %q", c), "the directory of a mount begins with a slash")

@@ -72,6 +72,8 @@ type Config struct {
 	Users []User `yaml:"users"`
 	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
 	Anonymous *Anonymous `yaml:"anonymous"`
+	// The accounts of this machine may log in as well (Linux). Without this key they may not.
+	UnixUsers *UnixUsers `yaml:"unix_users"`
 	// Virtual hosts: what is different for clients that name one of these in HOST or in the TLS handshake.
 	Hosts []Host `yaml:"hosts"`
 	// The log.
@@ -254,6 +256,7 @@ type Backend struct {
 	Local *Local
 	S3    *S3
 	GCS   *GCS
+	Unix  *Unix
 }
 
 // Type returns the type of the back end as the document writes it.
@@ -265,6 +268,8 @@ func (b Backend) Type() string {
 		return "s3"
 	case b.GCS != nil:
 		return "gcs"
+	case b.Unix != nil:
+		return "unix"
 	}
 	return ""
 }

@@ -48,7 +48,8 @@ func example() *Config {
 			RenameDirMaxKeys: 1000, KeepDirs: "none", Cut: "discard", ResumeExpire: 24 * time.Hour}},
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json",
 			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto", Cut: "discard", ResumeExpire: 24 * time.Hour}},
-		"disk": {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
+		"homes": {Unix: &Unix{Path: "/", Cut: "keep"}},
+		"disk":  {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
 	no := new(bool)
 	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
@@ -58,6 +59,8 @@ func example() *Config {
 		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
 	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}, Overwrite: "yes",
 		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+	c.UnixUsers = &UnixUsers{Home: "homes:{home}", Start: "/", Permissions: "elradfmwMT", Allowed: []string{"scanner"}, Rejected: []string{"backup"},
+		RequireValidShell: true, PAMService: "ftp-gateway"}
 	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
 		Certificates: []Certificate{{Cert: "example.pem", Key: "example.key"}}, Profile: "logger", Users: []string{"cam7", "anonymous"}, Anonymous: c.Anonymous}}
 	c.Log.File = "ftp-gateway.log"

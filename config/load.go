@@ -312,7 +312,7 @@ func (d *decoder) dictionary(n *yaml.Node, v reflect.Value, path string) {
 }
 
 // backendTypes are the values of a back end's key "type".
-var backendTypes = []string{"local", "s3", "gcs"}
+var backendTypes = []string{"local", "s3", "gcs", "unix"}
 
 // backend reads "type" first, which decides what other keys there are.
 func (d *decoder) backend(n *yaml.Node, b *Backend, path string) {
@@ -327,7 +327,8 @@ func (d *decoder) backend(n *yaml.Node, b *Backend, path string) {
 		}
 	}
 	all := map[string]any{"local": newWithDefaults(reflect.TypeFor[Local]()).Interface(),
-		"s3": newWithDefaults(reflect.TypeFor[S3]()).Interface(), "gcs": newWithDefaults(reflect.TypeFor[GCS]()).Interface()}
+		"s3": newWithDefaults(reflect.TypeFor[S3]()).Interface(), "gcs": newWithDefaults(reflect.TypeFor[GCS]()).Interface(),
+		"unix": newWithDefaults(reflect.TypeFor[Unix]()).Interface()}
 	switch kind {
 	case "local":
 		b.Local = all[kind].(*Local)
@@ -335,6 +336,8 @@ func (d *decoder) backend(n *yaml.Node, b *Backend, path string) {
 		b.S3 = all[kind].(*S3)
 	case "gcs":
 		b.GCS = all[kind].(*GCS)
+	case "unix":
+		b.Unix = all[kind].(*Unix)
 	default:
 		d.errorf(n, path, "type is one of "+strings.Join(backendTypes, ", "), `the key "type" is missing`)
 		return

@@ -89,8 +89,8 @@ FILE:2: tls.session_reuse: "requird" is not one of off, prefer, require (hint: d
 		{"list of words", "listeners:\n- address: :21\n  tls: {require: control}\n", `FILE:3: listeners[0].tls.require: want a list here, have a single value (hint: write [control])`},
 		{"variables", "log:\n  level: ${FTPGW_TEST_SET}\nbanner: ${FTPGW_TEST_UNSET}\nencoding: ${a b}\n", `FILE:3: banner: the environment variable FTPGW_TEST_UNSET is not set
 FILE:4: encoding: "a b" is not the name of an environment variable (hint: write "$${" for a plain "${")`},
-		{"backend type", "backends:\n  a: {path: /x}\n  b: {type: s4}\n  c: {type: local, path: ., region: x}\n  d:\n    type: s3\n    bukket: x\n  e: {type: local, path: ., pth: x}\n", `FILE:2: backends.a: the key "type" is missing (hint: type is one of local, s3, gcs)
-FILE:3: backends.b.type: "s4" is not one of local, s3, gcs (hint: did you mean "s3"?)
+		{"backend type", "backends:\n  a: {path: /x}\n  b: {type: s4}\n  c: {type: local, path: ., region: x}\n  d:\n    type: s3\n    bukket: x\n  e: {type: local, path: ., pth: x}\n", `FILE:2: backends.a: the key "type" is missing (hint: type is one of local, s3, gcs, unix)
+FILE:3: backends.b.type: "s4" is not one of local, s3, gcs, unix (hint: did you mean "s3"?)
 FILE:4: backends.c.region: unknown key "region" (hint: back ends of type s3 have it, not local)
 FILE:7: backends.d.bukket: unknown key "bukket" (hint: did you mean "bucket"?)
 FILE:8: backends.e.pth: unknown key "pth" (hint: did you mean "path"?)`},

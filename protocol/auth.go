@@ -7,7 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/afero"
+
 	"github.com/ftp-gateway/ftp-gateway/auth"
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
 // cmdUSER begins a login, or another one: who was logged in is logged out.
@@ -130,7 +133,7 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		s.loginUnavailable()
 		return
 	}
-	s.account, s.fs, s.cwd, s.failures = a, fsys, "/", 0
+	s.account, s.fs, s.cwd, s.failures = a, fsys, s.startDir(ctx, a, fsys), 0
 	s.adopt()
 	s.log = s.log.With("user", a.Name)
 	s.log.Info("login", "tls", s.tls)
@@ -142,6 +145,19 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		text = "Login successful"
 	}
 	s.send(code, strings.Split(strings.TrimRight(text, "\n"), "\n"))
+}
+
+// startDir is where the session begins: where the account says, or in the root if that is no directory.
+func (s *session) startDir(ctx context.Context, a *auth.Account, fsys afero.Fs) string {
+	dir, ok := resolve("/", a.Start)
+	if !ok || dir == "/" {
+		return "/"
+	}
+	if _, err := vfs.StatDir(vfs.WithContext(ctx, fsys), dir); err != nil {
+		s.log.Warn("login: the session begins in the root", "user", a.Name, "start", dir, "err", err)
+		return "/"
+	}
+	return dir
 }
 
 // loginFailed answers a wrong password, late, so that guessing is slow. A
@@ -222,6 +238,7 @@ func (s *session) logout() {
 // loggedOut tells that who was logged in is so no more.
 func (s *session) loggedOut() {
 	s.log.Info("logout")
+	vfs.Release(s.fs)
 	if h := s.srv.Hooks.Logout; h != nil {
 		h(s.client())
 	}

@@ -43,6 +43,9 @@ func (k *Keep) WithContext(ctx context.Context) afero.Fs {
 	return &Keep{fsys: WithContext(ctx, k.fsys), rename: k.rename}
 }
 
+// Release gives back what the tree underneath holds for the login.
+func (k *Keep) Release() { Release(k.fsys) }
+
 // numberTries is how many numbers are tried when others take them at the same time.
 const numberTries = 8
 

@@ -157,6 +157,13 @@ func (m *Mount) WithContext(ctx context.Context) afero.Fs {
 	return &b
 }
 
+// Release gives back what the trees hold for the login.
+func (m *Mount) Release() {
+	for _, t := range m.trees {
+		Release(t.fsys)
+	}
+}
+
 // Create opens a file for writing, empty.
 func (m *Mount) Create(name string) (afero.File, error) {
 	return m.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)

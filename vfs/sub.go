@@ -61,6 +61,9 @@ func (s *Sub) WithContext(ctx context.Context) afero.Fs {
 	return &Sub{fsys: WithContext(ctx, s.fsys), dir: s.dir}
 }
 
+// Release gives back what the tree underneath holds for the login.
+func (s *Sub) Release() { Release(s.fsys) }
+
 func (s *Sub) file(name string, f afero.File, err error) (afero.File, error) {
 	if err != nil {
 		return nil, rename(name, err)

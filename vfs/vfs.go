@@ -119,6 +119,19 @@ func StoredAs(f afero.File) Stored {
 	return Stored{}
 }
 
+// Releaser is a tree that holds something for the login that it was made for.
+type Releaser interface {
+	// Release gives it back. The tree is not used afterwards; files that are open may still be.
+	Release()
+}
+
+// Release tells a tree that its login has ended.
+func Release(fsys afero.Fs) {
+	if r, ok := fsys.(Releaser); ok {
+		r.Release()
+	}
+}
+
 // Wrapper is what a file system around another one has to be. A wrapper names
 // every method, embeds nothing, and forwards through the helpers of this
 // package; var _ Wrapper = (*T)(nil) then makes the compiler ask, for every
@@ -135,6 +148,7 @@ type Wrapper interface {
 	NewNamer
 	Replacer
 	Spacer
+	Releaser
 }
 
 // WithContext binds fsys to ctx, or returns fsys itself where it cannot be bound.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
 	"github.com/ftp-gateway/ftp-gateway/metrics"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
@@ -38,7 +39,7 @@ const (
 type backend struct {
 	name, what string // "cams", "s3 bucket pictures"
 	// tree returns the tree below dir, an absolute clean path, for one login.
-	tree func(ctx context.Context, dir string) (afero.Fs, error)
+	tree func(ctx context.Context, a *auth.Account, dir string) (afero.Fs, error)
 	// check asks whether the back end can be used; absent tells of an
 	// error that it is not there at all.
 	check  func(ctx context.Context) error
@@ -62,6 +63,8 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 		switch c := cfg.Backends[name]; {
 		case c.Local != nil:
 			b, err = openLocal(name, c.Local)
+		case c.Unix != nil:
+			b, err = openUnix(name, c.Unix)
 		case c.S3 != nil:
 			b, err = openS3(ctx, name, cfg, c.S3, budget, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, s3Operation, next)
@@ -104,7 +107,7 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 		what:  "directory " + string(c.Path),
 		check: func(context.Context) error { _, err := vfs.StatDir(root, "/"); return err },
 		close: root.Close,
-		tree: func(ctx context.Context, dir string) (afero.Fs, error) {
+		tree: func(ctx context.Context, _ *auth.Account, dir string) (afero.Fs, error) {
 			if dir == "/" {
 				return root, nil
 			}
@@ -139,8 +142,8 @@ func parks(store object.Store, prefix, cut string) (all, resume *object.Parks, s
 }
 
 // bucketTree gives each login the tree of a directory below the prefix of o, with a memory of its own.
-func bucketTree(store object.Store, o object.Options) func(context.Context, string) (afero.Fs, error) {
-	return func(_ context.Context, dir string) (afero.Fs, error) {
+func bucketTree(store object.Store, o object.Options) func(context.Context, *auth.Account, string) (afero.Fs, error) {
+	return func(_ context.Context, _ *auth.Account, dir string) (afero.Fs, error) {
 		own := o
 		own.Prefix = strings.Trim(path.Join(o.Prefix, dir), "/")
 		return object.New(store, own)

@@ -21,20 +21,26 @@ func (b backends) openFS(localTime bool) func(context.Context, *auth.Account) (a
 		if localTime {
 			m.Time = m.Time.Local()
 		}
-		home, err := b.open(ctx, m, a.Home)
+		home, err := b.open(ctx, a, m, a.Home)
 		if err != nil {
 			return nil, err
 		}
 		if len(a.Mounts) > 0 {
 			trees := make(map[string]afero.Fs, len(a.Mounts))
 			for dir, place := range a.Mounts {
-				if trees[dir], err = b.open(ctx, m, place); err != nil {
+				tree, err := b.open(ctx, a, m, place)
+				if err != nil {
+					release(home, trees)
 					return nil, fmt.Errorf("mount %s: %w", dir, err)
 				}
+				trees[dir] = tree
 			}
-			if home, err = vfs.NewMount(home, trees); err != nil {
+			mount, err := vfs.NewMount(home, trees)
+			if err != nil {
+				release(home, trees)
 				return nil, err
 			}
+			home = mount
 		}
 		switch a.Overwrite {
 		case "no":
@@ -46,8 +52,16 @@ func (b backends) openFS(localTime bool) func(context.Context, *auth.Account) (a
 	}
 }
 
+// release gives up what was opened for a login that failed.
+func release(home afero.Fs, mounts map[string]afero.Fs) {
+	vfs.Release(home)
+	for _, fsys := range mounts {
+		vfs.Release(fsys)
+	}
+}
+
 // open returns the tree of a place such as "cams:/site-1/{user}".
-func (b backends) open(ctx context.Context, m config.Moment, place string) (afero.Fs, error) {
+func (b backends) open(ctx context.Context, a *auth.Account, m config.Moment, place string) (afero.Fs, error) {
 	name, dir, err := config.SplitPlace(place)
 	if err != nil {
 		return nil, err
@@ -61,5 +75,5 @@ func (b backends) open(ctx context.Context, m config.Moment, place string) (afer
 	if err := auth.CheckName(m.User); err != nil {
 		return nil, err
 	}
-	return e.tree(ctx, path.Clean("/"+m.Expand(dir)))
+	return e.tree(ctx, a, path.Clean("/"+m.Expand(dir)))
 }

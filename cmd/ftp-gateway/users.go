@@ -62,7 +62,7 @@ type logins struct {
 
 // newLogins makes the authenticators of a configuration that has passed the checks.
 func newLogins(cfg *config.Config) (*logins, error) {
-	users, err := newUsers(cfg)
+	users, err := newAccounts(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -102,6 +102,23 @@ func newAnonymous(a *config.Anonymous) (auth.Chain, error) {
 	return auth.Chain{&auth.Anonymous{Account: auth.Account{
 		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite,
 		Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}}}, nil
+}
+
+// newAccounts makes the chain of those who know accounts, in the order in which they are asked.
+func newAccounts(cfg *config.Config) (auth.Authenticator, error) {
+	users, err := newUsers(cfg)
+	if err != nil {
+		return nil, err
+	}
+	chain := auth.Chain{users}
+	if u := cfg.UnixUsers; u != nil {
+		system, err := newUnixUsers(u)
+		if err != nil {
+			return nil, refusal(cfg.Problem("unix_users", trimAuth(err), ""))
+		}
+		chain = append(chain, system)
+	}
+	return chain, nil
 }
 
 // newUsers makes the authenticator of the users in the document.

@@ -6,7 +6,7 @@ set -eu
 # program or check -> package
 missing() {
 	for pair in curl:curl lftp:lftp ncftpput:ncftp tnftp:tnftp wget:wget perl:perl python3:python3 \
-		strace:strace openssl:openssl vsftpd:vsftpd git:git gcc:gcc; do
+		strace:strace useradd:passwd openssl:openssl vsftpd:vsftpd git:git gcc:gcc; do
 		command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
 	done
 	# Net::FTP needs these two for TLS.
@@ -15,6 +15,7 @@ missing() {
 	[ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 	# The race detector needs a C library to link with.
 	[ -e /usr/include/stdio.h ] || echo libc6-dev
+	[ -e /usr/include/security/pam_appl.h ] || echo libpam0g-dev
 }
 
 need=$(missing | sort -u | tr '\n' ' ')

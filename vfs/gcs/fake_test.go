@@ -47,6 +47,9 @@ type fake struct {
 	// maxPersist, if set, limits how much of one chunk a session keeps.
 	maxPersist int
 
+	noMove    bool // objects.move is not known
+	folders   bool // the bucket has a hierarchical namespace
+	polls     int
 	downloads int
 	noTime    bool // downloads without Last-Modified
 
@@ -58,6 +61,7 @@ type stored struct {
 	ctype   string
 	gen     int64
 	meta    map[string]string
+	class   string
 	created time.Time
 	attrs   resourceAttrs
 	gzip    bool // stored with Content-Encoding gzip
@@ -210,6 +214,14 @@ func (f *fake) op(r *http.Request) string {
 		return "compose"
 	case strings.Contains(rest, "/rewriteTo/"):
 		return "rewrite"
+	case strings.Contains(rest, "/moveTo/"):
+		return "move"
+	case rest == "/storage/v1/b/"+testBucket:
+		return "bucket"
+	case strings.Contains(rest, "/renameTo/folders/"):
+		return "rename folder"
+	case strings.HasPrefix(rest, "perations/"): // o is cut off above
+		return "operation"
 	case r.Method == http.MethodDelete:
 		return "delete"
 	case rest == "":
@@ -237,6 +249,15 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		f.rewrite(w, r)
 	case "compose":
 		f.compose(w, r)
+	case "move":
+		f.move(w, r)
+	case "bucket":
+		fmt.Fprintf(w, `{"hierarchicalNamespace":{"enabled":%t}}`, f.folders)
+	case "rename":
+		f.renameFolder(w, r)
+	case "operation":
+		f.polls++
+		fmt.Fprintf(w, `{"name":"projects/_/buckets/b/operations/op 1","done":%t}`, f.polls > 1)
 	case "list":
 		f.list(w, r)
 	default:
@@ -261,6 +282,9 @@ func resourceOf(key string, o *stored) map[string]any {
 	})
 	if o.meta != nil {
 		m["metadata"] = o.meta
+	}
+	if o.class != "" {
+		m["storageClass"] = o.class
 	}
 	return m
 }
@@ -413,6 +437,8 @@ func (f *fake) object(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case r.Method == http.MethodDelete && !matches(r, "ifGenerationMatch", o):
+		fail(w, 412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 	case r.Method == http.MethodDelete:
 		delete(f.objects, key)
 		w.WriteHeader(204)
@@ -539,12 +565,15 @@ func (f *fake) rewrite(w http.ResponseWriter, r *http.Request) {
 		fail(w, 404, "notFound", "No such object: "+testBucket+"/"+src)
 		return
 	}
+	if !f.conditions(w, r, o, f.objects[dst]) {
+		return
+	}
 	if r.URL.Query().Get("rewriteToken") == "" && len(o.data) > 100 {
 		fmt.Fprintf(w, `{"done":false,"rewriteToken":"more","totalBytesRewritten":"100","objectSize":"%d"}`, len(o.data))
 		return
 	}
 	n := f.put(dst, o.data, o.ctype)
-	n.meta = o.meta
+	n.meta, n.class = o.meta, o.class
 	json.NewEncoder(w).Encode(map[string]any{"done": true, "resource": resourceOf(dst, n)})
 }
 
@@ -620,4 +649,59 @@ func content(n int) []byte {
 		b[i] = byte(x >> 24)
 	}
 	return b
+}
+
+// matches tells whether a precondition on a generation holds for an object, or for none.
+func matches(r *http.Request, name string, o *stored) bool {
+	want := r.URL.Query().Get(name)
+	have := "0"
+	if o != nil {
+		have = strconv.FormatInt(o.gen, 10)
+	}
+	return want == "" || want == have
+}
+
+// conditions refuses a copy or a move whose preconditions do not hold.
+func (f *fake) conditions(w http.ResponseWriter, r *http.Request, src, dst *stored) bool {
+	if matches(r, "ifSourceGenerationMatch", src) && matches(r, "ifGenerationMatch", dst) {
+		return true
+	}
+	fail(w, 412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+	return false
+}
+
+func (f *fake) move(w http.ResponseWriter, r *http.Request) {
+	if f.noMove {
+		fail(w, 404, "notFound", "Not Found")
+		return
+	}
+	src, dst, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o/"), "/moveTo/o/")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o := f.objects[src]
+	if o == nil {
+		fail(w, 404, "notFound", "No such object: "+testBucket+"/"+src)
+		return
+	}
+	if !f.conditions(w, r, o, f.objects[dst]) {
+		return
+	}
+	n := f.put(dst, o.data, o.ctype)
+	n.meta, n.class = o.meta, o.class
+	delete(f.objects, src)
+	answer(w, dst, n)
+}
+
+// renameFolder begins an operation and does all of it at once.
+func (f *fake) renameFolder(w http.ResponseWriter, r *http.Request) {
+	src, dst, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/folders/"), "/renameTo/folders/")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, o := range f.objects {
+		if rest, ok := strings.CutPrefix(key, src); ok {
+			f.objects[dst+rest] = o
+			delete(f.objects, key)
+		}
+	}
+	fmt.Fprint(w, `{"name":"projects/_/buckets/b/operations/op 1","done":false}`)
 }

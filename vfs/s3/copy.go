@@ -28,7 +28,8 @@ type encryption struct {
 
 // Copy implements object.Store: CopyObject, which keeps metadata and tags, told to keep storage class and
 // encryption too. An object that is too large for one request is copied in parts, and so is one that must not
-// replace another where the server has that condition only for uploads.
+// replace another where the server has that condition only for uploads. Where it has
+// neither, who calls has looked, and that is all there is.
 func (s *Store) Copy(ctx context.Context, dst string, src object.Attrs, o object.CopyOptions) error {
 	if src.ETag == "" {
 		var err error
@@ -49,8 +50,13 @@ func (s *Store) Copy(ctx context.Context, dst string, src object.Attrs, o object
 	if src.Size > s.o.MaxCopy && !s.profile.partCopy {
 		return &storeError{"copy", src.Key, vfs.ErrTooLarge, errors.New("the server cannot copy in parts")}
 	}
-	if src.Size > s.o.MaxCopy || o.IfAbsent && !s.profile.condCopyDest {
-		return s.copyParts(ctx, dst, src, o)
+	if src.Size > s.o.MaxCopy || o.IfAbsent && !s.profile.condCopyDest && s.profile.condComplete {
+		if s.profile.partCopy {
+			return s.copyParts(ctx, dst, src, o)
+		}
+		if src.Size > s.o.MaxCopy {
+			return &storeError{"copy", src.Key, vfs.ErrTooLarge, errors.New("the server does not copy in parts")}
+		}
 	}
 	in := &s3.CopyObjectInput{
 		Bucket:            &s.bucket,

@@ -35,6 +35,7 @@ type fake struct {
 	// when the request has been carried out. n counts the requests of an operation from 1.
 	before func(op string, n int, w http.ResponseWriter, r *http.Request) bool
 	after  func(op string, n int) bool
+	bucket string // default fakeBucket
 	// condCopy: If-None-Match on the target of a copy counts, as on Amazon S3. maxCopy is the size in
 	// bytes above which CopyObject refuses; 0 for none.
 	condCopy bool
@@ -166,6 +167,8 @@ func operation(r *http.Request, key string) string {
 	switch {
 	case key == "" && r.Method == "GET" && q.Has("uploads"):
 		return "list uploads"
+	case key == "" && q.Has("session"):
+		return "session"
 	case key == "" && r.Method == "HEAD":
 		return "head bucket"
 	case key == "" && r.Method == "GET":
@@ -196,7 +199,7 @@ func refuse(w http.ResponseWriter, status int, code string) {
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	key, ok := strings.CutPrefix(r.URL.Path, "/"+fakeBucket)
+	key, ok := strings.CutPrefix(r.URL.Path, "/"+cmp.Or(f.bucket, fakeBucket))
 	key = strings.TrimPrefix(key, "/")
 	op := operation(r, key)
 	f.mu.Lock()
@@ -273,6 +276,9 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 	}
 	switch op {
 	case "head bucket":
+	case "session":
+		fmt.Fprintf(w, "<CreateSessionResult><Credentials><SessionToken>t</SessionToken><SecretAccessKey>s</SecretAccessKey>"+
+			"<AccessKeyId>a</AccessKeyId><Expiration>%s</Expiration></Credentials></CreateSessionResult>", time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	case "put":
 		o := newObject(body, r.Header.Get("Content-Type"))
 		o.header, o.tags = kept(r.Header), r.Header.Get("X-Amz-Tagging")
@@ -560,7 +566,9 @@ func (f *fake) deleteObjects(w http.ResponseWriter, body []byte) {
 	fmt.Fprint(w, "<DeleteResult>")
 	for _, o := range in.Object {
 		if have, ok := f.objects[o.Key]; ok && o.ETag != "" && o.ETag != have.etag {
-			fmt.Fprintf(w, "<Error><Key>%s</Key><Code>PreconditionFailed</Code></Error>", o.Key)
+			fmt.Fprint(w, "<Error><Key>")
+			xml.EscapeText(w, []byte(o.Key))
+			fmt.Fprint(w, "</Key><Code>PreconditionFailed</Code></Error>")
 			continue
 		}
 		delete(f.objects, o.Key)

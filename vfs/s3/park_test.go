@@ -156,7 +156,7 @@ func TestParkRequests(t *testing.T) {
 		clear(f.counts)
 	}
 	parkUpload(t, tree, "/f", whole[:6<<20])
-	step("cut", "map[begin:1 get:1 part:1 put:3]")
+	step("cut", "map[begin:1 get:2 part:1 put:3]")
 	if _, err := tree.StatFile("/f"); err != nil {
 		t.Fatal(err)
 	}
@@ -172,5 +172,5 @@ func TestParkRequests(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	step("the rest", "map[complete:1 delete:2 part:2]")
+	step("the rest", "map[complete:1 delete:2 get:1 part:2]")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
 
@@ -227,7 +228,7 @@ func (c *partCopy) complete(ctx context.Context) error {
 	}
 	terr := translate(ctx, "complete copy", c.dst, err)
 	switch {
-	case code(err) == "NoSuchUpload":
+	case errors.Is(terr, vfs.ErrUnavailable): // no such upload is one of them
 		// Completed by an attempt whose answer was lost, or taken away by somebody. Younger
 		// than the source by its time, and as long: ours.
 		if a, herr := c.s.Head(ctx, c.dst); herr == nil && a.Size == c.size && !a.ModTime.Before(c.src.ModTime) && c.ours(a.ETag) {
