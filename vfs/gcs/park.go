@@ -236,6 +236,7 @@ func (k *joined) Complete(ctx context.Context) error {
 	}
 	c := dst.ComposerFrom(srcs...)
 	c.ContentType, c.Metadata, c.CRC32C, c.SendCRC32C = k.o.ContentType, k.o.Metadata, sum, true
+	c.StorageClass, c.PredefinedACL = k.s.set.StorageClass, k.s.set.ACL
 	a, err := c.Run(ctx)
 	if err != nil && ctx.Err() == nil {
 		// The answer to an attempt that was carried out may have been lost.

@@ -86,8 +86,10 @@ func (k *sink) address(kind string) string {
 	} else if k.o.IfMatch != "" {
 		q.Set("ifGenerationMatch", k.o.IfMatch)
 	}
-	if k.s.project != "" {
-		q.Set("userProject", k.s.project)
+	for name, value := range map[string]string{"userProject": k.s.project, "predefinedAcl": k.s.set.ACL, "kmsKeyName": k.s.set.KMSKey} {
+		if value != "" {
+			q.Set(name, value)
+		}
 	}
 	return k.s.upload + "?" + q.Encode()
 }
@@ -105,7 +107,7 @@ func (k *sink) metadata(sum string) ([]byte, error) {
 		StorageClass       string            `json:"storageClass,omitempty"`
 		CustomTime         *time.Time        `json:"customTime,omitempty"`
 		Metadata           map[string]string `json:"metadata,omitempty"`
-	}{Name: k.key, ContentType: k.o.ContentType, CRC32C: sum, Metadata: k.o.Metadata}
+	}{Name: k.key, ContentType: k.o.ContentType, CRC32C: sum, StorageClass: k.s.set.StorageClass, Metadata: k.o.Metadata}
 	if k.old != nil {
 		m.ContentEncoding, m.ContentLanguage, m.ContentDisposition = k.old.ContentEncoding, k.old.ContentLanguage, k.old.ContentDisposition
 		m.CacheControl, m.StorageClass, m.Metadata = k.old.CacheControl, k.old.StorageClass, k.old.Metadata

@@ -34,6 +34,11 @@ type Parks struct {
 	store  Continuer
 	prefix string // ends with a slash
 
+	*running
+}
+
+// running is what the uploads of this process share.
+type running struct {
 	mu   sync.Mutex
 	busy map[string]*parking // by key: the upload that may park it
 }
@@ -45,7 +50,17 @@ func NewParks(store Store, prefix string) (*Parks, error) {
 	if !ok {
 		return nil, fmt.Errorf("object: park uploads: %w", errors.ErrUnsupported)
 	}
-	return &Parks{store: c, prefix: prefix, busy: make(map[string]*parking)}, nil
+	return &Parks{store: c, prefix: prefix, running: &running{busy: make(map[string]*parking)}}, nil
+}
+
+// On returns the parks for a login that reaches the same bucket by another Store, and perhaps may use another
+// scratch place only.
+func (p *Parks) On(store Store, prefix string) (*Parks, error) {
+	own, err := NewParks(store, prefix)
+	if err == nil {
+		own.running = p.running
+	}
+	return own, err
 }
 
 // note is what the store keeps of an upload that is under way or parked.
