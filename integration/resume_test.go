@@ -13,6 +13,7 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/integration/clients"
 	"github.com/ftp-gateway/ftp-gateway/integration/servers"
 	"github.com/ftp-gateway/ftp-gateway/integration/store"
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/gcs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 	"github.com/ftp-gateway/ftp-gateway/vfs/s3"
@@ -37,6 +38,7 @@ func sizeOf(t *testing.T, c *clients.Conn, name string) int {
 func TestResume(t *testing.T) {
 	for _, kind := range []string{s3Kind, gcsKind} {
 		t.Run(kind, func(t *testing.T) {
+			owner := t
 			w := newWorld(t, kind)
 			w.yaml = strings.Replace(w.yaml, "{", "{cut: resume, ", 1)
 			g := newGateway(t, w)
@@ -127,7 +129,7 @@ func TestResume(t *testing.T) {
 				ask := g.login(t, false)
 				eventually(t, "parts are durable", func(context.Context) (bool, error) { return sizeOf(t, ask, "killed") >= 10<<20, nil })
 				g.Kill()
-				g.start(t, t)
+				g.start(t, owner)
 				again := g.login(t, false)
 				n := sizeOf(t, again, "killed")
 				if n < 10<<20 || n > sent {
@@ -219,10 +221,10 @@ func TestParkGCS(t *testing.T) {
 	}
 	parkSuite(t, 1<<20, raw, func() (object.Store, error) {
 		return gcs.New(ctx, gcs.Options{Bucket: "parks", Endpoint: g.URL(), Anonymous: true, Budget: object.NewBudget(budget), PartSize: 1 << 20})
-	})
+	}, vfs.ErrUnavailable) // fake-gcs-server answers 500 where a part to join is missing; the service 404
 }
 
-func parkSuite(t *testing.T, part int64, raw store.Emptier, open func() (object.Store, error)) {
+func parkSuite(t *testing.T, part int64, raw store.Emptier, open func() (object.Store, error), loser ...error) {
 	vfstest.RunPark(t, part, func(t *testing.T) (afero.Fs, func() afero.Fs) {
 		if err := raw.Empty(t.Context()); err != nil {
 			t.Fatal(err)
@@ -255,5 +257,5 @@ func parkSuite(t *testing.T, part int64, raw store.Emptier, open func() (object.
 			return tree
 		}
 		return another(), another
-	})
+	}, loser...)
 }

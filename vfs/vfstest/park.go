@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/spf13/afero"
@@ -16,8 +17,9 @@ import (
 
 // RunPark checks a tree that keeps what is left of a cut upload, unseen, for a resume.
 // Open returns a new, empty tree and what makes further ones before the same store, each as
-// if another process had it. Part is the size in bytes of the store's first parts.
-func RunPark(t *testing.T, part int64, open func(t *testing.T) (first afero.Fs, another func() afero.Fs)) {
+// if another process had it. Part is the size in bytes of the store's first parts. The later of two processes
+// that go on with one upload gets vfs.ErrBusy, or, from a server that answers wrongly there, one of loser.
+func RunPark(t *testing.T, part int64, open func(t *testing.T) (first afero.Fs, another func() afero.Fs), loser ...error) {
 	t.Helper()
 	whole := []byte(pattern(4*part + 77))
 	run := func(name string, f func(k *park)) {
@@ -158,17 +160,23 @@ func RunPark(t *testing.T, part int64, open func(t *testing.T) (first afero.Fs, 
 					files = append(files, f)
 				}
 			}
-			// Two processes may find out only at the end, or on the way.
-			for _, f := range files {
-				_, err := f.Write(whole[at:])
+			// Two processes may find out only at the end, or on the way. The second has other bytes, so that
+			// the one's file cannot be taken for the other's.
+			for i, f := range files {
+				rest := whole[at:]
+				if i > 0 {
+					rest = bytes.Repeat([]byte{9}, len(rest))
+				}
+				_, err := f.Write(rest)
 				if err == nil {
 					err = f.Close()
 				} else {
 					vfs.Abort(f, err)
 				}
-				if errors.Is(err, vfs.ErrBusy) {
+				switch {
+				case errors.Is(err, vfs.ErrBusy), slices.ContainsFunc(loser, func(e error) bool { return errors.Is(err, e) }):
 					busy++
-				} else if err != nil {
+				case err != nil:
 					k.Error(err)
 				}
 			}
