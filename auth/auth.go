@@ -43,6 +43,8 @@ type Account struct {
 	System *System
 	// Overwrite says what becomes of a file that would be overwritten; the program gives it its meaning.
 	Overwrite string
+	// Limits are the account's own.
+	Limits Limits
 	// Remote is where the login came from. The server sets it.
 	Remote netip.AddrPort
 	// Profile names how the server bears with the habits of the user's device; empty means the listener's.

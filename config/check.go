@@ -292,6 +292,7 @@ func (k *checker) limits() {
 	if k.c.Hash.Concurrent < 1 {
 		k.errorf("hash.concurrent", "", "has to be at least 1")
 	}
+	k.bandwidth()
 	if l.Connections > 0 && l.PerIP > l.Connections {
 		k.warnf("limits.per_ip", "", "%d is more than connections allows (%d)", l.PerIP, l.Connections)
 	}
@@ -504,6 +505,7 @@ func (k *checker) users() {
 		}
 		k.permissions(at, u.Permissions)
 		k.tree(at, u.Home, u.Mounts)
+		k.userLimits(at+".limits", u.Home, u.Limits)
 		k.session(at, u.Profile, u.Encoding, u.LoginMessage, u.QuitMessage)
 	}
 	if len(k.c.Users) == 0 && k.c.Anonymous == nil {
@@ -520,6 +522,7 @@ func (k *checker) anonymous(at string, a *Anonymous) {
 		k.warnf(at+".permissions", "", "anybody can write: permissions %q", a.Permissions)
 	}
 	k.tree(at, a.Home, a.Mounts)
+	k.userLimits(at+".limits", a.Home, a.Limits)
 	k.session(at, a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
 }
 

@@ -200,6 +200,21 @@ type Limits struct {
 	// How many bytes one byte of an upload in MODE Z may become, once it has become 16 MiB; 0 means no
 	// limit. Text shrinks to a tenth, what deflate can do at most is about 1030.
 	Expansion int `yaml:"expansion"`
+	// Upload bandwidth of one data connection, in bytes per second such as 30KiB/s; 0 means no limit. With any limit of
+	// bandwidth the bytes go through the program instead of the kernel alone (sendfile, splice).
+	Upload Rate `yaml:"upload"`
+	// The same for downloads and listings.
+	Download Rate `yaml:"download"`
+	// Upload bandwidth of all data connections together, shared evenly among them; 0 means no limit.
+	TotalUpload Rate `yaml:"total_upload"`
+	// The same for downloads and listings.
+	TotalDownload Rate `yaml:"total_download"`
+	// The largest file that may be stored; 0 means no limit. An upload that grows beyond it ends with 552, and what
+	// arrived of it is discarded.
+	FileSize Size `yaml:"file_size"`
+	// What has to stay free on the volume of a local back end: uploads are refused, and running ones ended, with 452
+	// before less is left. 0 means none of it.
+	FreeSpace Size `yaml:"free_space"`
 }
 
 // Guard is about who guesses passwords.
@@ -438,6 +453,8 @@ type User struct {
 	Profile string `yaml:"profile"`
 	// The encoding of file names for the user's device. Default: the profile's, else that of the listener.
 	Encoding string `yaml:"encoding"`
+	// What the user may use at most.
+	Limits UserLimits `yaml:"limits"`
 	// The text of the reply to a login. Several lines are possible.
 	LoginMessage string `yaml:"login_message"`
 	// The text of the reply to QUIT.
@@ -458,6 +475,8 @@ type Anonymous struct {
 	Profile string `yaml:"profile"`
 	// The encoding of file names. Default: the profile's, else that of the listener.
 	Encoding string `yaml:"encoding"`
+	// What all anonymous sessions together may use at most.
+	Limits UserLimits `yaml:"limits"`
 	// The text of the reply to a login. Several lines are possible.
 	LoginMessage string `yaml:"login_message"`
 	// The text of the reply to QUIT.

@@ -255,6 +255,8 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		return s, true
 	case Size:
 		return x.String(), true
+	case Rate:
+		return x.String(), true
 	case Ports:
 		return x.String(), true
 	case PassiveAddress:

@@ -386,6 +386,7 @@ func (d *decoder) passiveAddress(n *yaml.Node, p *PassiveAddress, path string) {
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	sizeType     = reflect.TypeFor[Size]()
+	rateType     = reflect.TypeFor[Rate]()
 	portsType    = reflect.TypeFor[Ports]()
 	pathType     = reflect.TypeFor[Path]()
 )
@@ -412,6 +413,10 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path, enum string) {
 	case v.Type() == sizeType:
 		var t Size
 		t, err = ParseSize(s)
+		v.SetInt(int64(t))
+	case v.Type() == rateType:
+		var t Rate
+		t, err = ParseRate(s)
 		v.SetInt(int64(t))
 	case v.Type() == portsType:
 		var t Ports

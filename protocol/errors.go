@@ -86,7 +86,9 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{name, "Is a directory"}
 	case errors.Is(err, vfs.ErrNotDir):
 		return replyTo{name, "Not a directory"}
-	case errors.Is(err, vfs.ErrQuota), errors.Is(err, vfs.ErrTooLarge):
+	case errors.Is(err, vfs.ErrTooLarge):
+		return replyTo{552, "File too large"}
+	case errors.Is(err, vfs.ErrQuota):
 		return replyTo{552, "Storage allocation exceeded"}
 	case errors.Is(err, vfs.ErrFull):
 		return replyTo{452, "Insufficient storage space"}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path"
@@ -83,7 +84,7 @@ func parked(o *object.Options, all *object.Parks, store object.Store, base, cut 
 	return err
 }
 
-func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
+func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, budget *object.Budget, log *slog.Logger, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
 	roots, err := authorities(c.CAFile)
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 	store, err := s3.New(ctx, s3.Options{
 		Bucket: c.Bucket, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle, Profile: c.Profile,
 		AccessKey: string(c.AccessKey), SecretKey: string(c.SecretKey),
-		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure,
+		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure, Log: log,
 		KeepACL: c.KeepACL, TouchByCopy: c.MFMT == "copy",
 		Settings: s3.Settings{
 			StorageClass: c.StorageClass, ACL: c.ACL,

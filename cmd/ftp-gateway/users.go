@@ -100,7 +100,7 @@ func newAnonymous(a *config.Anonymous) (auth.Chain, error) {
 		return nil, err
 	}
 	return auth.Chain{&auth.Anonymous{Account: auth.Account{
-		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite,
+		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite, Limits: accountLimits(a.Limits),
 		Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}}}, nil
 }
 
@@ -130,7 +130,7 @@ func newUsers(cfg *config.Config) (auth.Authenticator, error) {
 			return nil, err
 		}
 		user := auth.User{Name: u.Name, Account: auth.Account{
-			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts, Overwrite: u.Overwrite,
+			Permissions: auth.Permissions{Base: perm}, Home: u.Home, Mounts: u.Mounts, Overwrite: u.Overwrite, Limits: accountLimits(u.Limits),
 			Profile: u.Profile, Encoding: u.Encoding, LoginMessage: u.LoginMessage, QuitMessage: u.QuitMessage}}
 		if u.Password != "" || u.Certificate == "" {
 			if user.Password, err = auth.ParsePassword(string(u.Password)); err != nil {
@@ -145,4 +145,10 @@ func newUsers(cfg *config.Config) (auth.Authenticator, error) {
 		users = append(users, user)
 	}
 	return auth.NewUsers(users)
+}
+
+// accountLimits are the limits of a user as package auth has them.
+func accountLimits(l config.UserLimits) auth.Limits {
+	return auth.Limits{Upload: int64(l.Upload), Download: int64(l.Download), FileSize: int64(l.FileSize),
+		Quota: auth.Quota{Bytes: int64(l.Quota.Bytes), Files: int64(l.Quota.Files)}}
 }
