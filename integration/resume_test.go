@@ -34,8 +34,8 @@ func sizeOf(t *testing.T, c *clients.Conn, name string) int {
 	return n
 }
 
-// TestResume cuts uploads with cut: resume, and goes on with them, through the built binary.
-func TestResume(t *testing.T) {
+// TestResumeOfCuts cuts uploads with cut: resume, and goes on with them, through the built binary.
+func TestResumeOfCuts(t *testing.T) {
 	for _, kind := range []string{s3Kind, gcsKind} {
 		t.Run(kind, func(t *testing.T) {
 			owner := t
