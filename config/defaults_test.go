@@ -54,11 +54,15 @@ func example() *Config {
 	no := new(bool)
 	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
 		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2"}}
-	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Permissions: "elradfmwMT",
+	account := Account{Permissions: "elradfmwMT", Overrides: []Override{{Path: "/config", Permissions: "elr", Recursive: true}},
 		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}, Overwrite: "yes",
-		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
-	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}, Overwrite: "yes",
-		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, Expires: "2099-12-31", Sessions: 4,
+		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Account: account}}
+	c.UsersFile = []Path{"users.yaml"}
+	c.Htpasswd = []Htpasswd{{File: "htpasswd", Account: account}}
+	c.Anonymous = &Anonymous{account}
+	c.Anonymous.Permissions, c.Anonymous.Overrides, c.Anonymous.Home = "elr", []Override{{Path: "/incoming", Permissions: "elw"}}, "disk:/pub"
 	c.UnixUsers = &UnixUsers{Home: "homes:{home}", Start: "/", Permissions: "elradfmwMT", Allowed: []string{"scanner"}, Rejected: []string{"backup"},
 		RequireValidShell: true, PAMService: "ftp-gateway"}
 	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
@@ -129,6 +133,14 @@ func (w *writer) fields(v, ex reflect.Value, indent int, off bool) {
 	for i := range ex.NumField() {
 		f := ex.Type().Field(i)
 		key := f.Tag.Get("yaml")
+		if f.Anonymous {
+			inner := reflect.Value{}
+			if v.IsValid() {
+				inner = v.Field(i)
+			}
+			w.fields(inner, ex.Field(i), indent, off)
+			continue
+		}
 		if key == "" || key == "-" {
 			continue
 		}
@@ -253,6 +265,12 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		return fmt.Sprint(*x), true
 	case []string:
 		return "[" + strings.Join(x, ", ") + "]", true
+	case []Path:
+		var all []string
+		for _, p := range x {
+			all = append(all, string(p))
+		}
+		return "[" + strings.Join(all, ", ") + "]", true
 	}
 	if v.Kind() == reflect.String {
 		return strconv.Quote(v.String()), true
