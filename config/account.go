@@ -59,6 +59,10 @@ type Htpasswd struct {
 	Account Account `yaml:"account"`
 }
 
+func (h *Htpasswd) setDefaults()     { h.Account.setDefaults() }
+func (g *LDAPGroup) setDefaults()    { g.Account.setDefaults() }
+func (w *WindowsUsers) setDefaults() { w.Account.setDefaults() }
+
 // ExpiresAt is the moment from which on the login is not possible; zero for never.
 func (a Account) ExpiresAt(zone *time.Location) (time.Time, error) {
 	if a.Expires == "" {
@@ -84,6 +88,12 @@ func (c *Config) Zone() *time.Location {
 
 // account checks what a login gets.
 func (k *checker) account(at string, a *Account) {
+	k.partAccount(at, a)
+	k.tree(at, a.Home, a.Mounts)
+}
+
+// partAccount checks all but the tree.
+func (k *checker) partAccount(at string, a *Account) {
 	k.permissions(at, a.Permissions)
 	seen := map[string]int{}
 	for i, o := range a.Overrides {
@@ -107,6 +117,5 @@ func (k *checker) account(at string, a *Account) {
 	} else if !t.IsZero() && !time.Now().Before(t) {
 		k.warnf(at+".expires", "", "is over: the login is not possible")
 	}
-	k.tree(at, a.Home, a.Mounts)
 	k.session(at, a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
 }

@@ -78,6 +78,15 @@ type Config struct {
 	Anonymous *Anonymous `yaml:"anonymous"`
 	// The accounts of this machine may log in as well (Linux). Without this key they may not.
 	UnixUsers *UnixUsers `yaml:"unix_users"`
+	// The accounts of this machine and its domain may log in as well (Windows). Without this key they may not.
+	WindowsUsers *WindowsUsers `yaml:"windows_users"`
+	// A service of your own is asked for users by HTTP.
+	HTTPUsers *HTTPUsers `yaml:"http_users"`
+	// A directory is asked for users by LDAP.
+	LDAPUsers *LDAPUsers `yaml:"ldap_users"`
+	// Who is asked for a user, in this order, until one knows it: file (users, users_file and htpasswd), unix, windows, http, ldap.
+	// Who is configured has to be here.
+	Auth []string `yaml:"auth" enum:"file,unix,windows,http,ldap"`
 	// Virtual hosts: what is different for clients that name one of these in HOST or in the TLS handshake.
 	Hosts []Host `yaml:"hosts"`
 	// The log.
@@ -471,6 +480,7 @@ func Default() *Config {
 		ShutdownGrace: 30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},
 		Events:        Events{OutboxMax: 100_000},
+		Auth:          []string{"file", "unix", "windows", "http", "ldap"},
 	}
 }
 

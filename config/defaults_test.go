@@ -65,6 +65,18 @@ func example() *Config {
 	c.Anonymous.Permissions, c.Anonymous.Overrides, c.Anonymous.Home = "elr", []Override{{Path: "/incoming", Permissions: "elw"}}, "disk:/pub"
 	c.UnixUsers = &UnixUsers{Home: "homes:{home}", Start: "/", Permissions: "elradfmwMT", Allowed: []string{"scanner"}, Rejected: []string{"backup"},
 		RequireValidShell: true, PAMService: "ftp-gateway"}
+	guest := account
+	guest.Permissions = "elr"
+	c.WindowsUsers = &WindowsUsers{Domain: "CORP", Allowed: []string{"scanner"}, Rejected: []string{"backup"}, Account: account,
+		Guest: &WindowsGuest{User: "Guest", Password: "${GUEST_PASSWORD}", Account: guest}}
+	c.HTTPUsers = &HTTPUsers{URL: "https://accounts.example.com/ftp", Token: "${ACCOUNTS_TOKEN}", TokenFile: "accounts-token", Secret: "${ACCOUNTS_SECRET}",
+		SecretFile: "accounts-secret", CAFile: "ca.pem", Certificate: &Certificate{Cert: "client.pem", Key: "client.key"},
+		Timeout: 10 * time.Second, Cache: time.Minute, Parallel: 64, Account: account}
+	c.LDAPUsers = &LDAPUsers{URLs: []string{"ldaps://directory.example.com"}, CAFile: "ca.pem", BindDN: "cn=ftp,dc=example,dc=com",
+		BindPassword: "${LDAP_PASSWORD}", BindPasswordFile: "ldap-password", Base: "ou=people,dc=example,dc=com", Filter: "(uid={user})",
+		NameAttribute: "uid", MemberOf: "memberOf", GroupBase: "ou=groups,dc=example,dc=com", GroupFilter: "(member={dn})",
+		Groups: []LDAPGroup{{Group: "cn=uploaders,ou=groups,dc=example,dc=com", Account: account}}, Account: &account,
+		Timeout: 10 * time.Second, Cache: time.Minute, Parallel: 32}
 	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
 		Certificates: []Certificate{{Cert: "example.pem", Key: "example.key"}}, Profile: "logger", Users: []string{"cam7", "anonymous"}, Anonymous: c.Anonymous}}
 	c.Log.File = "ftp-gateway.log"
@@ -319,8 +331,8 @@ func TestDefaultsAreTheDefaults(t *testing.T) {
 func TestExamplesCanBeRead(t *testing.T) {
 	doc := render(t, true)
 	// Alternatives stand side by side in the examples; a document has one of them.
-	for _, drop := range []string{"access_key_file", "secret_key_file", "password_file", "secret_file"} {
-		doc = strings.Replace(doc, " "+drop+":", " #"+drop+":", 1)
+	for _, drop := range []string{"access_key_file", "secret_key_file", "bind_password_file", "token_file", "password_file", "secret_file"} {
+		doc = strings.ReplaceAll(doc, " "+drop+":", " #"+drop+":")
 	}
 	env := func(name string) (string, bool) { return "value of " + name, true }
 	c, report := Parse("", []byte(doc), env)

@@ -200,7 +200,7 @@ func (c *Config) EqualButUsers(other *Config) bool {
 
 // othersKnowUsers reports whether there are users that the document does not name.
 func (c *Config) othersKnowUsers() bool {
-	return len(c.UsersFile) > 0 || len(c.Htpasswd) > 0 || c.UnixUsers != nil
+	return len(c.UsersFile) > 0 || len(c.Htpasswd) > 0 || c.UnixUsers != nil || c.WindowsUsers != nil || c.HTTPUsers != nil || c.LDAPUsers != nil
 }
 
 // identities checks where users come from.
@@ -212,6 +212,7 @@ func (k *checker) identities() {
 		}
 		k.account(at+".account", &h.Account)
 	}
+	k.external()
 	if len(k.c.Users) == 0 && k.c.Anonymous == nil && !k.c.othersKnowUsers() {
 		k.warnf("", "add users or anonymous", "nobody can log in")
 	}

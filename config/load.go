@@ -134,6 +134,8 @@ type decoder struct {
 	dir    string
 	nodes  int
 	report Report
+	// literal means that ${NAME} is nothing but text: the values come from somebody else.
+	literal bool
 }
 
 func newDecoder(c *Config, env func(string) (string, bool)) *decoder {
@@ -483,6 +485,9 @@ func (d *decoder) text(n *yaml.Node, path string) (string, bool) {
 		d.errorf(n, path, "", "want a single value here, have %s", kindOf(n))
 		return "", false
 	}
+	if d.literal {
+		return n.Value, true
+	}
 	return d.expand(n, path)
 }
 
@@ -515,6 +520,13 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 // secretFiles reads the keys that end in _file into the keys they stand for.
 func (d *decoder) secretFiles() {
 	d.userSecrets()
+	if h := d.c.HTTPUsers; h != nil {
+		d.secret(&h.Token, h.TokenFile, "http_users.token")
+		d.secret(&h.Secret, h.SecretFile, "http_users.secret")
+	}
+	if l := d.c.LDAPUsers; l != nil {
+		d.secret(&l.BindPassword, l.BindPasswordFile, "ldap_users.bind_password")
+	}
 	for i := range d.c.Events.Webhooks {
 		w := &d.c.Events.Webhooks[i]
 		d.secret(&w.Secret, w.SecretFile, fmt.Sprintf("events.webhooks[%d].secret", i))

@@ -174,7 +174,7 @@ func TestUsersFilesChecked(t *testing.T) {
 		"  overrides: [{path: in, permissions: elrx}]\n")
 	passwords := file("htpasswd", "# people\nann:$2y$05$abcdefghijklmnopqrstuu1qdcFaS0PtqFUPzaCxLQ8/0lspH0ZEW\nplain:secret\nnocolon\ndes:rqXexS6ZhobKA\n")
 	g := prepareGateway(t, w, "users_file: ["+users+"]", fmt.Sprintf("htpasswd: [{file: %q, account: {home: \"store:/\"}}]", passwords),
-		`anonymous: {home: "store:/", permissions: elrw, overrides: [{path: /in, permissions: w}]}`)
+		`anonymous: {home: "store:/", permissions: elrw, overrides: [{path: /in, permissions: w}]}`, "auth: [unix, unix]")
 	out, err := exec.Command(gatewayBin, "check", "--config", filepath.Join(g.options.Dir, "ftp-gateway.yaml")).CombinedOutput()
 	if err == nil {
 		t.Errorf("the check passes:\n%s", out)
@@ -194,6 +194,8 @@ func TestUsersFilesChecked(t *testing.T) {
 		"htpasswd:5: des: not a usable password hash",
 		"anonymous.permissions: warning: write permissions assigned to anonymous",
 		"anonymous.overrides[0].permissions: warning: write permissions assigned to anonymous",
+		"auth: file is not asked",
+		"auth[1]: unix is there twice",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q", want)

@@ -130,15 +130,37 @@ func newAnonymous(cfg *config.Config, a *config.Anonymous) (auth.Chain, error) {
 
 // newChain makes the chain of those who know accounts, in the order in which they are asked.
 func newChain(cfg *config.Config, live *accounts) (auth.Authenticator, error) {
-	chain := auth.Chain{live.users}
-	if u := cfg.UnixUsers; u != nil {
-		system, err := newUnixUsers(u)
-		if err != nil {
-			return nil, refusal(cfg.Problem("unix_users", trimAuth(err), ""))
+	var chain auth.Chain
+	for _, source := range cfg.Auth {
+		if source == "file" {
+			chain = append(chain, live.users) // none at first, perhaps
+			continue
 		}
-		chain = append(chain, system)
+		if !cfg.Configured(source) {
+			continue
+		}
+		a, err := newSource(cfg, source)
+		if err != nil {
+			return nil, refusal(cfg.Problem(source+"_users", trimAuth(err), ""))
+		}
+		chain = append(chain, a)
 	}
 	return chain, nil
+}
+
+// newSource makes an authenticator of accounts that are not ours.
+func newSource(cfg *config.Config, source string) (auth.Authenticator, error) {
+	switch source {
+	case "unix":
+		return newUnixUsers(cfg.UnixUsers)
+	case "windows":
+		return newWindowsUsers(cfg, cfg.WindowsUsers)
+	case "http":
+		return newHTTPUsers(cfg, cfg.HTTPUsers)
+	case "ldap":
+		return newLDAPUsers(cfg, cfg.LDAPUsers)
+	}
+	return nil, fmt.Errorf("nobody is called %q", source)
 }
 
 // newUsers makes a set of users.
