@@ -50,6 +50,8 @@ type Account struct {
 	Expires time.Time
 	// MaxSessions is how many sessions the user may have at a time; 0 means what the server says for all.
 	MaxSessions int
+	// Limits are the account's own.
+	Limits Limits
 	// Remote is where the login came from. The server sets it.
 	Remote netip.AddrPort
 	// Profile names how the server bears with the habits of the user's device; empty means the listener's.

@@ -33,6 +33,8 @@ type Account struct {
 	Profile string `yaml:"profile"`
 	// The encoding of file names for the user's device. Default: the profile's, else that of the listener.
 	Encoding string `yaml:"encoding"`
+	// What the user may use at most.
+	Limits UserLimits `yaml:"limits"`
 	// The text of the reply to a login. Several lines are possible.
 	LoginMessage string `yaml:"login_message"`
 	// The text of the reply to QUIT.
@@ -90,6 +92,7 @@ func (c *Config) Zone() *time.Location {
 func (k *checker) account(at string, a *Account) {
 	k.partAccount(at, a)
 	k.tree(at, a.Home, a.Mounts)
+	k.userLimits(at+".limits", a.Home, a.Limits)
 }
 
 // partAccount checks all but the tree.

@@ -293,6 +293,7 @@ func (k *checker) limits() {
 	if k.c.Hash.Concurrent < 1 {
 		k.errorf("hash.concurrent", "", "has to be at least 1")
 	}
+	k.bandwidth()
 	if l.Connections > 0 && l.PerIP > l.Connections {
 		k.warnf("limits.per_ip", "", "%d is more than connections allows (%d)", l.PerIP, l.Connections)
 	}
@@ -386,6 +387,16 @@ func (k *checker) renameDir(at string, n int) {
 	}
 }
 
+func (k *checker) resume(at, cut string, expire, abandon time.Duration) {
+	switch {
+	case cut != "resume":
+	case expire <= 0:
+		k.errorf(at+".resume_expire", "such as 24h", "has to be more than 0: what nobody resumes would stay for ever")
+	case abandon > 0 && abandon < expire:
+		k.warnf(at+".abandon_after", "at least resume_expire", "is shorter than resume_expire: it ends what could be resumed")
+	}
+}
+
 func (k *checker) backends() {
 	for _, name := range k.c.BackendNames() {
 		at, b := "backends."+name, k.c.Backends[name]
@@ -398,6 +409,7 @@ func (k *checker) backends() {
 		case b.S3 != nil:
 			k.bucket(at, b.S3.Bucket, b.S3.Endpoint)
 			k.renameDir(at, b.S3.RenameDirMaxKeys)
+			k.resume(at, b.S3.Cut, b.S3.ResumeExpire, b.S3.AbandonAfter)
 			s := b.S3
 			if (s.AccessKey == "") != (s.SecretKey == "") {
 				k.errorf(at, "give both, or none for the usual AWS sources", "access_key and secret_key belong together")
@@ -406,16 +418,14 @@ func (k *checker) backends() {
 				k.errorf(at+".max_part_size", "", "%v is not between 5MiB and 5GiB", s.MaxPartSize)
 			}
 			if s.CAFile != "" {
-				data, err := os.ReadFile(string(s.CAFile))
-				if err != nil {
-					k.errorf(at+".ca_file", "", "%s: %s", s.CAFile, pathless(err))
-				} else if !x509.NewCertPool().AppendCertsFromPEM(data) {
-					k.errorf(at+".ca_file", "", "%s holds no PEM certificate", s.CAFile)
-				}
+				k.authorities(at+".ca_file", s.CAFile)
 			}
+			k.s3Objects(at, &s.S3Objects)
 		case b.GCS != nil:
 			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
 			k.renameDir(at, b.GCS.RenameDirMaxKeys)
+			k.resume(at, b.GCS.Cut, b.GCS.ResumeExpire, 0)
+			k.gcsObjects(at, &b.GCS.GCSObjects, b.GCS.Anonymous)
 			if f := b.GCS.CredentialsFile; f != "" {
 				if b.GCS.Anonymous {
 					k.errorf(at+".anonymous", "keep one of them", "contradicts credentials_file")
@@ -444,17 +454,30 @@ func (k *checker) local(at string, l *Local) {
 func (k *checker) bucket(at, bucket, endpoint string) {
 	if bucket == "" {
 		k.errorf(at, "", `the key "bucket" is missing`)
-	} else if strings.ContainsAny(bucket, "/ ") {
+	} else if !strings.HasPrefix(bucket, "arn:") && strings.ContainsAny(bucket, "/ ") {
 		k.errorf(at+".bucket", "a prefix has a key of its own", "%q is no name of a bucket", bucket)
 	}
-	if endpoint == "" {
-		return
+	if endpoint != "" {
+		k.endpoint(at+".endpoint", endpoint)
 	}
+}
+
+func (k *checker) endpoint(at, endpoint string) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		k.errorf(at+".endpoint", "for example https://s3.example.com", "%q is not a URL with http or https", endpoint)
+		k.errorf(at, "for example https://s3.example.com", "%q is not a URL with http or https", endpoint)
 	} else if u.User != nil {
-		k.errorf(at+".endpoint", "", "credentials do not belong into the URL")
+		k.errorf(at, "", "credentials do not belong into the URL")
+	}
+}
+
+// authorities checks a file of certificates.
+func (k *checker) authorities(at string, file Path) {
+	data, err := os.ReadFile(string(file))
+	if err != nil {
+		k.errorf(at, "", "%s: %s", file, pathless(err))
+	} else if !x509.NewCertPool().AppendCertsFromPEM(data) {
+		k.errorf(at, "", "%s holds no PEM certificate", file)
 	}
 }
 

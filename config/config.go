@@ -213,6 +213,21 @@ type Limits struct {
 	// How many bytes one byte of an upload in MODE Z may become, once it has become 16 MiB; 0 means no
 	// limit. Text shrinks to a tenth, what deflate can do at most is about 1030.
 	Expansion int `yaml:"expansion"`
+	// Upload bandwidth of one data connection, in bytes per second such as 30KiB/s; 0 means no limit. With any limit of
+	// bandwidth the bytes go through the program instead of the kernel alone (sendfile, splice).
+	Upload Rate `yaml:"upload"`
+	// The same for downloads and listings.
+	Download Rate `yaml:"download"`
+	// Upload bandwidth of all data connections together, shared evenly among them; 0 means no limit.
+	TotalUpload Rate `yaml:"total_upload"`
+	// The same for downloads and listings.
+	TotalDownload Rate `yaml:"total_download"`
+	// The largest file that may be stored; 0 means no limit. An upload that grows beyond it ends with 552, and what
+	// arrived of it is discarded.
+	FileSize Size `yaml:"file_size"`
+	// What has to stay free on the volume of a local back end: uploads are refused, and running ones ended, with 452
+	// before less is left. 0 means none of it.
+	FreeSpace Size `yaml:"free_space"`
 }
 
 // Guard is about who guesses passwords.
@@ -304,7 +319,7 @@ type Local struct {
 
 // S3 is a bucket behind the S3 protocol.
 type S3 struct {
-	// The bucket. It must exist.
+	// The bucket. It must exist. The ARN of an access point works too.
 	Bucket string `yaml:"bucket"`
 	// Keys below this prefix are the tree; nothing else of the bucket is seen. A home can do the same.
 	Prefix string `yaml:"prefix"`
@@ -314,9 +329,10 @@ type S3 struct {
 	Endpoint string `yaml:"endpoint"`
 	// Put the bucket into the path instead of the host name, as most servers other than AWS want it.
 	PathStyle bool `yaml:"path_style"`
-	// The kind of server, for its peculiarities. Default: aws without an endpoint, else generic, which is sent MD5
-	// checksums: any server knows them, and they take most of the CPU of large uploads. Name yours if you can.
-	Profile string `yaml:"profile" enum:"aws,minio,versitygw,ceph,generic"`
+	// The kind of server, for its peculiarities; gcs is Google's with HMAC keys. Default: by the host name of the endpoint, else
+	// generic, which is sent MD5 checksums: any server knows them, and they take most of the CPU of large uploads. Name yours if
+	// you can.
+	Profile string `yaml:"profile" enum:"aws,minio,versitygw,ceph,r2,b2,wasabi,gcs,generic"`
 	// Access key. Default: the AWS environment variables, shared files, web identity, or the machine's role.
 	AccessKey Secret `yaml:"access_key"`
 	// File that holds the access key.
@@ -345,6 +361,14 @@ type S3 struct {
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
 	// never. Longer than any upload into the bucket takes, whoever makes it.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
+	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
+	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
+	// request more per upload and SIZE, and two for files of more than one part.
+	Cut string `yaml:"cut" enum:"discard,resume"`
+	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
+	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
+	ResumeExpire time.Duration `yaml:"resume_expire"`
+	S3Objects
 }
 
 // GCS is a bucket of Google Cloud Storage.
@@ -371,6 +395,14 @@ type GCS struct {
 	Move string `yaml:"move" enum:"auto,off"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
+	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
+	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
+	// request more per upload and SIZE, and two for files of more than one part.
+	Cut string `yaml:"cut" enum:"discard,resume"`
+	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
+	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
+	ResumeExpire time.Duration `yaml:"resume_expire"`
+	GCSObjects
 }
 
 // Profile says how sessions bear with the habits of a device. What it leaves out is as in its base, and
@@ -488,8 +520,13 @@ func Default() *Config {
 // is called before their keys are read.
 func (s *S3) setDefaults() {
 	s.AbandonAfter, s.RenameDirMaxKeys, s.KeepDirs = 24*time.Hour, 1000, "none"
+	s.MFMT = "off"
+	s.Cut, s.ResumeExpire = "discard", 24*time.Hour
 }
-func (g *GCS) setDefaults()       { g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto" }
+func (g *GCS) setDefaults() {
+	g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto"
+	g.Cut, g.ResumeExpire = "discard", 24*time.Hour
+}
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
 func (a *Anonymous) setDefaults() { a.Permissions, a.Overwrite = "elr", "yes" }
 

@@ -3,13 +3,11 @@ package config
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
-	"os"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -229,7 +227,9 @@ func (k *checker) http(h *HTTPUsers) {
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		k.warnf(at+".url", "use https", "passwords go over the network in clear text")
 	}
-	k.authorities(at+".ca_file", h.CAFile)
+	if h.CAFile != "" {
+		k.authorities(at+".ca_file", h.CAFile)
+	}
 	if c := h.Certificate; c != nil {
 		if _, err := tls.LoadX509KeyPair(string(c.Cert), string(c.KeyFile())); err != nil {
 			k.errorf(at+".certificate", "", "%v", err)
@@ -266,7 +266,9 @@ func (k *checker) ldap(l *LDAPUsers) {
 			k.warnf(here, "use ldaps:// or start_tls", "passwords go over the network in clear text")
 		}
 	}
-	k.authorities(at+".ca_file", l.CAFile)
+	if l.CAFile != "" {
+		k.authorities(at+".ca_file", l.CAFile)
+	}
 	if l.Base == "" {
 		k.errorf(at, "for example base: ou=people,dc=example,dc=com", `the key "base" is missing`)
 	}
@@ -331,18 +333,6 @@ func (k *checker) waiting(at string, timeout time.Duration, parallel int) {
 	}
 	if parallel < 1 {
 		k.errorf(at+".parallel", "", "has to be at least 1")
-	}
-}
-
-func (k *checker) authorities(at string, file Path) {
-	if file == "" {
-		return
-	}
-	data, err := os.ReadFile(string(file))
-	if err != nil {
-		k.errorf(at, "", "%s: %s", file, pathless(err))
-	} else if !x509.NewCertPool().AppendCertsFromPEM(data) {
-		k.errorf(at, "", "%s holds no PEM certificate", file)
 	}
 }
 

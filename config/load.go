@@ -208,7 +208,7 @@ type field struct {
 func fieldsOf(v reflect.Value) []field {
 	var fs []field
 	for i := range v.NumField() {
-		if v.Type().Field(i).Anonymous {
+		if v.Type().Field(i).Anonymous { // its keys stand among the others
 			fs = append(fs, fieldsOf(v.Field(i))...)
 			continue
 		}
@@ -415,6 +415,7 @@ func (d *decoder) passiveAddress(n *yaml.Node, p *PassiveAddress, path string) {
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	sizeType     = reflect.TypeFor[Size]()
+	rateType     = reflect.TypeFor[Rate]()
 	portsType    = reflect.TypeFor[Ports]()
 	pathType     = reflect.TypeFor[Path]()
 )
@@ -441,6 +442,10 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path, enum string) {
 	case v.Type() == sizeType:
 		var t Size
 		t, err = ParseSize(s)
+		v.SetInt(int64(t))
+	case v.Type() == rateType:
+		var t Rate
+		t, err = ParseRate(s)
 		v.SetInt(int64(t))
 	case v.Type() == portsType:
 		var t Ports
@@ -535,6 +540,7 @@ func (d *decoder) secretFiles() {
 		if b.S3 != nil {
 			d.secret(&b.S3.AccessKey, b.S3.AccessKeyFile, "backends."+name+".access_key")
 			d.secret(&b.S3.SecretKey, b.S3.SecretKeyFile, "backends."+name+".secret_key")
+			d.secret(&b.S3.CustomerKey, b.S3.CustomerKeyFile, "backends."+name+".customer_key")
 		}
 	}
 }

@@ -76,13 +76,17 @@ func (s *session) restartable(offset int64) bool {
 }
 
 // cmdALLO: room is never reserved, but the size is remembered for the next upload: STAT tells it, and a
-// profile may hold the client to it. 200 and not 202, which sends one family of
+// profile may hold the client to it. What is known to be too much is refused here already. 200 and not 202, which sends one family of
 // cameras into a loop of reconnecting.
 func (s *session) cmdALLO(arg string) {
 	f := strings.Fields(arg)
 	n, err := strconv.ParseInt(f[0], 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) || n < 0 {
 		s.reply(501, "A number of bytes is needed")
+		return
+	}
+	if err := s.fits(n); err != nil {
+		s.failure("ALLO", s.cwd, err, naming)
 		return
 	}
 	s.allo = n
@@ -203,7 +207,7 @@ func (s *session) cmdHELP(arg string) {
 		if commands[verb].run == nil {
 			continue
 		}
-		if row += fmt.Sprintf("%-5s", verb); len(row) >= 60 {
+		if row += fmt.Sprintf("%-8s", verb); len(row) >= 60 {
 			lines, row = append(lines, row), ""
 		}
 	}

@@ -23,6 +23,7 @@ type serverState struct {
 	owners  ownerNames
 	hashes  chan struct{} // one in it for each command that reads a file for its digest
 
+	throttle    throttle
 	compressing atomic.Int32 // MODE Z downloads that have a compressor
 
 	mu        sync.Mutex

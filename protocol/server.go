@@ -126,6 +126,16 @@ type Server struct {
 	// LoginDelay is how long the answer to a wrong password waits without a Guard; default 3 s, negative none.
 	LoginDelay time.Duration
 
+	// Upload and Download are the bandwidth of one data connection in bytes per second, TotalUpload and
+	// TotalDownload that of all together, shared evenly; 0 means no limit. An account's own is in [auth.Limits].
+	// Listings are downloads. In MODE Z what counts is the compressed stream.
+	Upload, Download           int64
+	TotalUpload, TotalDownload int64
+	// MaxFileSize is the largest file that may be stored, in bytes; 0 means no limit.
+	MaxFileSize int64
+	// MinFree is what uploads leave free in trees that know their free space (vfs.Spacer), in bytes; 0 means nothing.
+	MinFree int64
+
 	// IdleTimeout ends a session that sends no command and moves no data; default 5 min.
 	IdleTimeout time.Duration
 	// StallTimeout ends a transfer in which no byte moves; default 2 min.

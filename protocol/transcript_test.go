@@ -49,10 +49,13 @@ import (
 //	REPEAT n …   the step n times
 //	WAIT 5m      time passes
 //	BEFORE 6m    no more than that has passed since the beginning
+//	AFTER 6m     no less than that has passed since the beginning
 //	CUT          the client ends the control connection
 //	EOF          the server has ended the control connection
 //	FILE p text  the file p holds exactly the text
 //	MAKE p text  makes the file p
+//	SHUTDOWN     the server begins to shut down
+//	CLOSE        the server ends at once
 //	MKDIR p      makes the directory p
 //	LINK p to    makes p a symbolic link
 //	DIR p        the directory p exists
@@ -349,8 +352,15 @@ func (tr *transcript) step(l string) {
 		if d, err := time.ParseDuration(arg); err != nil || time.Since(tr.begun) > d {
 			tr.fatalf("%v have passed (%v)", time.Since(tr.begun), err)
 		}
+	case "AFTER":
+		if d, err := time.ParseDuration(arg); err != nil || time.Since(tr.begun) < d {
+			tr.fatalf("only %v have passed (%v)", time.Since(tr.begun), err)
+		}
 	case "SHUTDOWN":
 		go tr.srv.Shutdown(context.Background()) // ends with the session
+		synctest.Wait()
+	case "CLOSE":
+		go tr.srv.Close() // ends with the session
 		synctest.Wait()
 	default:
 		tr.file(op, arg)
@@ -428,6 +438,14 @@ func (tr *transcript) option(arg string) {
 		tr.srv.Owners = Owners(v)
 	case "maxhash":
 		tr.srv.MaxHash = int64(n)
+	case "upload":
+		tr.srv.Upload = int64(n)
+	case "download":
+		tr.srv.Download = int64(n)
+	case "filesize":
+		tr.srv.MaxFileSize = int64(n)
+	case "minfree":
+		tr.srv.MinFree = int64(n)
 	case "settle":
 		tr.srv.CutSettle = d
 	case "atomic":

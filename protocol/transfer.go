@@ -167,6 +167,9 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 		return o
 	}
 	o.secure = c.secure
+	meters, release := s.srv.throttle.meters(s.srv, s.account, t.upload)
+	defer release()
+	c.slowDown(t.ctx, meters)
 	if t.modeZ {
 		c.deflate(s.srv, t.level)
 		defer func() { o.wire = c.z.wire; c.z.release() }()

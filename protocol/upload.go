@@ -42,7 +42,7 @@ func (s *session) store(verb, p string, offset int64) {
 	if offset != 0 {
 		announced = -1
 	}
-	s.receive(verb, p, announced, "Opening data connection for "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
+	s.receive(verb, p, offset, announced, "Opening data connection for "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
 		if offset > 0 {
 			return vfs.OpenAt(fsys, p, offset)
 		}
@@ -76,7 +76,7 @@ func (s *session) cmdSTOU(arg string) {
 	if !s.allowed(commands["STOU"].perm, p) || !s.ready() {
 		return
 	}
-	s.receive("STOU", p, s.announced(), "FILE: "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
+	s.receive("STOU", p, 0, s.announced(), "FILE: "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
 		err = s.withParents(fsys, path.Dir(p), func() (err error) {
 			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666&^s.files.umask)
 			return err
@@ -92,8 +92,8 @@ func (s *session) announced() int64 {
 	return n
 }
 
-// receive begins an upload into the file that open opens. What can be refused is refused before the 150.
-func (s *session) receive(verb, p string, announced int64, text string, open func(afero.Fs) (afero.File, error)) {
+// receive begins an upload at the offset, -1 for the end, into the file that open opens. What can be refused is refused before the 150.
+func (s *session) receive(verb, p string, offset, announced int64, text string, open func(afero.Fs) (afero.File, error)) {
 	if s.takeRange() != nil {
 		s.reply(504, "RANG is for RETR and HASH")
 		return
@@ -101,7 +101,11 @@ func (s *session) receive(verb, p string, announced int64, text string, open fun
 	t, fsys := s.newTransfer(verb, p, true)
 	t.size, t.exact = announced, announced >= 0 && s.profile.StrictALLO && !s.typeA
 	var f afero.File
-	err := s.prepare(t, func() error {
+	var limit *bound
+	err := s.prepare(t, func() (err error) {
+		if limit, err = s.limits(fsys, p, offset, announced); err != nil {
+			return err
+		}
 		opened, err := open(fsys)
 		if err == nil { // what comes with an error may be a nil pointer in an interface
 			f = opened
@@ -119,7 +123,7 @@ func (s *session) receive(verb, p string, announced int64, text string, open fun
 		// The tree has chosen another name, as STOU does.
 		t.path, text = name, "FILE: "+path.Base(name)
 	}
-	t.body, t.publishes = &upload{f: f, ascii: s.ascii()}, vfs.Publishes(f) || s.srv.Hooks.Received != nil
+	t.body, t.publishes = &upload{f: f, ascii: s.ascii(), limit: limit}, vfs.Publishes(f) || s.srv.Hooks.Received != nil
 	s.begin(t, text)
 }
 
@@ -127,6 +131,7 @@ func (s *session) receive(verb, p string, announced int64, text string, open fun
 type upload struct {
 	f     afero.File
 	ascii bool
+	limit *bound
 }
 
 func (u *upload) commit() error { return u.f.Close() }
@@ -138,8 +143,11 @@ func (u *upload) move(t *transfer, c *dataConn) error {
 		return u.splice(t, c, f)
 	}
 	var w io.Writer = u.f
+	if u.limit != nil {
+		w = &boundWriter{w: u.f, limit: u.limit}
+	}
 	if u.ascii {
-		w = &fromNetwork{w: u.f}
+		w = &fromNetwork{w: w}
 	}
 	b := bufferPool.Get().(*[]byte)
 	defer bufferPool.Put(b)
@@ -171,9 +179,12 @@ func (u *upload) splice(t *transfer, c *dataConn, f *os.File) error {
 	last := time.Now() // of the last progress
 	for {
 		c.tcp.SetReadDeadline(time.Now().Add(slice))
-		r := io.LimitedReader{R: c.tcp, N: kernelChunk}
+		r := io.LimitedReader{R: c.tcp, N: u.limit.next(kernelChunk)}
 		n, err := f.ReadFrom(&r)
 		t.moved.Add(n)
+		if lerr := u.limit.take(n); lerr != nil {
+			return lerr
+		}
 		if n > 0 {
 			last = time.Now()
 		}

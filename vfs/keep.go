@@ -223,6 +223,9 @@ func (k *Keep) CopyNew(oldname, newname string) error { return CopyNew(k.fsys, o
 // Space returns how many bytes may still be stored: see [Spacer].
 func (k *Keep) Space(name string) (int64, error) { return Space(k.fsys, name) }
 
+// Allowance returns how many bytes the user may still store: see [Allower].
+func (k *Keep) Allowance(name string) (int64, error) { return Allowance(k.fsys, name) }
+
 // Hash returns a digest of a file that is known without reading it: see [Hasher].
 func (k *Keep) Hash(name, algo string) ([]byte, error) { return Hash(k.fsys, name, algo) }
 

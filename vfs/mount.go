@@ -271,6 +271,13 @@ func (m *Mount) Space(name string) (int64, error) {
 	return free, rename(p.outer, err)
 }
 
+// Allowance returns how many bytes the user may still store in the tree of the name: see [Allower].
+func (m *Mount) Allowance(name string) (int64, error) {
+	p := m.find(name)
+	left, err := Allowance(p.fsys, p.inner)
+	return left, rename(p.outer, err)
+}
+
 // Mkdir makes a directory.
 func (m *Mount) Mkdir(name string, perm os.FileMode) error {
 	p := m.find(name)

@@ -151,6 +151,13 @@ func (s *Sub) Space(name string) (int64, error) {
 	return free, rename(outer, err)
 }
 
+// Allowance returns how many bytes the user may still store: see [Allower].
+func (s *Sub) Allowance(name string) (int64, error) {
+	outer, inner := s.in(name)
+	left, err := Allowance(s.fsys, inner)
+	return left, rename(outer, err)
+}
+
 // Mkdir makes a directory.
 func (s *Sub) Mkdir(name string, perm os.FileMode) error {
 	outer, inner := s.in(name)

@@ -148,6 +148,7 @@ type Wrapper interface {
 	NewNamer
 	Replacer
 	Spacer
+	Allower
 	Releaser
 }
 

@@ -41,7 +41,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 		budget = object.NewBudget(cfg.Budget())
 		m.UploadMemory(metrics.Memory{Limit: budget.Limit, InUse: budget.InUse, Reserved: budget.Reserved, Waiting: budget.Waiting})
 	}
-	stores, err := openBackends(ctx, cfg, budget, m)
+	stores, err := openBackends(ctx, cfg, budget, m, log)
 	if err != nil {
 		return err
 	}
@@ -215,6 +215,12 @@ func newServer(ctx context.Context, cfg *config.Config, logins *logins, stores b
 		MaxSessions:            cfg.Limits.Connections,
 		MaxPerIP:               cfg.Limits.PerIP,
 		MaxPerUser:             cfg.Limits.PerUser,
+		Upload:                 int64(cfg.Limits.Upload),
+		Download:               int64(cfg.Limits.Download),
+		TotalUpload:            int64(cfg.Limits.TotalUpload),
+		TotalDownload:          int64(cfg.Limits.TotalDownload),
+		MaxFileSize:            int64(cfg.Limits.FileSize),
+		MinFree:                int64(cfg.Limits.FreeSpace),
 		LoginTimeout:           cfg.Limits.Login,
 		LoginAttempts:          cfg.Limits.LoginAttempts,
 		IdleTimeout:            cfg.Limits.Idle,

@@ -208,7 +208,7 @@ func newAccount(cfg *config.Config, a *config.Account) (auth.Account, error) {
 		return auth.Account{}, err
 	}
 	account := auth.Account{
-		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite, Expires: expires, MaxSessions: a.Sessions,
+		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite, Limits: accountLimits(a.Limits), Expires: expires, MaxSessions: a.Sessions,
 		Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}
 	for _, o := range a.Overrides {
 		perm, err := auth.ParsePerm(o.Permissions)
@@ -225,4 +225,10 @@ func newAccount(cfg *config.Config, a *config.Account) (auth.Account, error) {
 		account.Networks = append(account.Networks, network)
 	}
 	return account, nil
+}
+
+// accountLimits are the limits of a user as package auth has them.
+func accountLimits(l config.UserLimits) auth.Limits {
+	return auth.Limits{Upload: int64(l.Upload), Download: int64(l.Download), FileSize: int64(l.FileSize),
+		Quota: auth.Quota{Bytes: int64(l.Quota.Bytes), Files: int64(l.Quota.Files)}}
 }

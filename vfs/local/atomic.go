@@ -73,7 +73,7 @@ func (o *opening) aside() (f *File, err error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, u.abort(t))
+		return nil, errors.Join(err, u.abort(t, true))
 	}
 	return &File{l: o.l, f: t, name: o.name, up: u}, nil
 }
@@ -185,7 +185,7 @@ func (u *aside) publishNew() error {
 	return err
 }
 
-func (u *aside) abort(f *os.File) error {
+func (u *aside) abort(f *os.File, _ bool) error {
 	defer u.dir.Close()
 	return errors.Join(f.Close(), u.remove())
 }

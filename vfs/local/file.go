@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -84,7 +85,7 @@ func (f *File) Close() error {
 	}
 	f.done = true
 	if err != nil {
-		_ = f.up.abort(f.f) // the error that counts is the first
+		_ = f.up.abort(f.f, false) // the error that counts is the first
 		return err
 	}
 	return f.l.failIO("close", f.name, f.up.commit(f.f))
@@ -92,7 +93,7 @@ func (f *File) Close() error {
 
 // Abort gives up a file that was opened for writing: see [Options]. It works
 // with a context that is done, too.
-func (f *File) Abort(error) error {
+func (f *File) Abort(cause error) error {
 	if f.done {
 		return nil
 	}
@@ -100,7 +101,9 @@ func (f *File) Abort(error) error {
 	if f.up == nil {
 		return f.l.failIO("abort", f.name, f.f.Close())
 	}
-	return f.l.failIO("abort", f.name, f.up.abort(f.f))
+	// What does not fit is not resumed.
+	hopeless := errors.Is(cause, vfs.ErrTooLarge) || errors.Is(cause, vfs.ErrQuota)
+	return f.l.failIO("abort", f.name, f.up.abort(f.f, hopeless))
 }
 
 // Read reads the next bytes.

@@ -9,7 +9,8 @@ import (
 // Either method closes f, whatever else fails.
 type upload interface {
 	commit(f *os.File) error
-	abort(f *os.File) error
+	// With discard nothing of it is kept.
+	abort(f *os.File, discard bool) error
 }
 
 // inPlace is an upload into the file itself.
@@ -34,9 +35,9 @@ func (u *inPlace) commit(f *os.File) error {
 	return err
 }
 
-func (u *inPlace) abort(f *os.File) error {
+func (u *inPlace) abort(f *os.File, discard bool) error {
 	var err error
-	if u.l.o.Cut == CutDiscard {
+	if discard || u.l.o.Cut == CutDiscard {
 		err = u.discard(f)
 	}
 	if cerr := f.Close(); err == nil {

@@ -55,7 +55,8 @@ import (
 type Cut int
 
 const (
-	// CutKeep keeps the part that arrived, so that the client can resume.
+	// CutKeep keeps the part that arrived, so that the client can resume; of a file that is too large
+	// for the server or the user's quota nothing is kept.
 	CutKeep Cut = iota
 	// CutDiscard takes away what arrived.
 	CutDiscard

@@ -111,6 +111,9 @@ func (u *FS) Space(name string) (free int64, err error) {
 	return free, err
 }
 
+// Allowance implements vfs.Allower: the system does not tell.
+func (u *FS) Allowance(name string) (int64, error) { return vfs.Allowance(u.inner, name) }
+
 // Mkdir makes a directory.
 func (u *FS) Mkdir(name string, perm os.FileMode) error {
 	return u.id.as(func() error { return u.inner.Mkdir(name, perm) })

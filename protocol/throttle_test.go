@@ -1,0 +1,132 @@
+package protocol
+
+import (
+	"context"
+	"io"
+	"math"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
+)
+
+// endless is a connection that takes and gives at once whatever is asked.
+type endless struct{ net.Conn }
+
+func (endless) Read(b []byte) (int, error)  { return len(b), nil }
+func (endless) Write(b []byte) (int, error) { return len(b), nil }
+
+// slowed is a new transfer's connection.
+func slowed(t *testing.T, srv *Server, a *auth.Account, upload bool) *throttled {
+	t.Helper()
+	meters, release := srv.throttle.meters(srv, a, upload)
+	t.Cleanup(release)
+	c := &dataConn{Conn: endless{}}
+	c.slowDown(t.Context(), meters)
+	return c.Conn.(*throttled)
+}
+
+// within wants a duration to be right to a hundredth.
+func within(t *testing.T, what string, got, want time.Duration) {
+	t.Helper()
+	if math.Abs(float64(got-want)) > float64(want)/100 {
+		t.Errorf("%s took %v, want %v", what, got, want)
+	}
+}
+
+// TestThrottleIsAccurate moves ten seconds' worth of bytes in either direction, on a clock of its own.
+func TestThrottleIsAccurate(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rate int64
+		by   func(*Server, *auth.Account, int64)
+	}{
+		{"connection, 30 KiB/s", 30 << 10, func(s *Server, _ *auth.Account, r int64) { s.Upload, s.Download = r, r }},
+		{"connection, 50 MiB/s", 50 << 20, func(s *Server, _ *auth.Account, r int64) { s.Upload, s.Download = r, r }},
+		{"user, 30 KiB/s", 30 << 10, func(_ *Server, a *auth.Account, r int64) { a.Limits.Upload, a.Limits.Download = r, r }},
+		{"user, 50 MiB/s", 50 << 20, func(_ *Server, a *auth.Account, r int64) { a.Limits.Upload, a.Limits.Download = r, r }},
+		{"total, 30 KiB/s", 30 << 10, func(s *Server, _ *auth.Account, r int64) { s.TotalUpload, s.TotalDownload = r, r }},
+		{"total, 50 MiB/s", 50 << 20, func(s *Server, _ *auth.Account, r int64) { s.TotalUpload, s.TotalDownload = r, r }},
+		{"the least of all", 30 << 10, func(s *Server, a *auth.Account, r int64) {
+			s.TotalUpload, s.TotalDownload, a.Limits.Upload, a.Limits.Download, s.Upload, s.Download = 50<<20, 50<<20, 1<<20, 1<<20, r, r
+		}},
+		{"1 byte/s", 1, func(s *Server, _ *auth.Account, r int64) { s.Upload, s.Download = r, r }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, a := &Server{}, &auth.Account{Name: "joe"}
+				c.by(srv, a, c.rate)
+				b := make([]byte, 64<<10)
+				total := 10 * c.rate
+				up := slowed(t, srv, a, true)
+				begin := time.Now()
+				if n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(up, total), b); n != total || err != nil {
+					t.Fatalf("%d bytes, %v", n, err)
+				}
+				within(t, "upload", time.Since(begin), 10*time.Second)
+				down := slowed(t, srv, a, false)
+				begin = time.Now()
+				for left := total; left > 0; {
+					n, err := down.Write(b[:min(left, int64(len(b)))])
+					if err != nil {
+						t.Fatal(err)
+					}
+					left -= int64(n)
+				}
+				within(t, "download", time.Since(begin), 10*time.Second)
+			})
+		})
+	}
+}
+
+// TestThrottleIsShared lets transfers of several users share what there is: each gets as much as the others, unless its
+// own limit is less, and then the others get the rest.
+func TestThrottleIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := &Server{TotalDownload: 3 << 20}
+		slow := &auth.Account{Name: "slow", Limits: auth.Limits{Download: 512 << 10}}
+		joe := &auth.Account{Name: "joe"}
+		conns := []*throttled{slowed(t, srv, slow, false), slowed(t, srv, slow, false), slowed(t, srv, joe, false), slowed(t, srv, joe, false)}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		moved := make([]int64, len(conns))
+		var all sync.WaitGroup
+		for i, c := range conns {
+			c.ctx = ctx
+			all.Go(func() {
+				b := make([]byte, 16<<10)
+				for {
+					n, err := c.Write(b)
+					moved[i] += int64(n)
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		for i, want := range []float64{256 << 10, 256 << 10, 1.25 * (1 << 20), 1.25 * (1 << 20)} {
+			if got := float64(moved[i]) / 20; math.Abs(got-want) > want/20 {
+				t.Errorf("transfer %d got %.0f bytes/s, want %.0f", i, got, want)
+			}
+		}
+	})
+}
+
+// TestThrottleForgets sees the meters of users go with their last transfer.
+func TestThrottleForgets(t *testing.T) {
+	srv, a := &Server{}, &auth.Account{Name: "joe", Limits: auth.Limits{Upload: 1}}
+	_, one := srv.throttle.meters(srv, a, true)
+	_, two := srv.throttle.meters(srv, a, true)
+	one()
+	if n := len(srv.throttle.users); n != 1 {
+		t.Errorf("%d meters beside a transfer, want 1", n)
+	}
+	two()
+	if n := len(srv.throttle.users); n != 0 {
+		t.Errorf("%d meters without transfers, want none", n)
+	}
+}
