@@ -304,7 +304,7 @@ func (b Backend) Type() string {
 
 // Local is a directory of this machine.
 type Local struct {
-	// The directory. No symbolic link leads out of it.
+	// The directory. No symbolic link leads out of it, or out of a home in it.
 	Path Path `yaml:"path"`
 	// Write into a temporary file and rename it when the upload is complete. Without it files are written in
 	// place, as classic FTP servers do.
