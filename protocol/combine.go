@@ -40,7 +40,7 @@ func (s *session) cmdCOMB(arg string) {
 			return
 		}
 	}
-	perm := s.account.Permissions.At(c.target)
+	perm := s.account.Permissions.AtFile(c.target)
 	if !perm.Has(auth.PermAppend) && !perm.Has(auth.PermWrite) {
 		s.reply(550, "Not enough privileges")
 		return
