@@ -16,7 +16,7 @@ CHART   := deploy/helm/ftp-gateway
 SERVERS := $(BIN)/versitygw $(BIN)/fake-gcs-server $(BIN)/minio
 TOOLS   := $(BIN)/helm $(BIN)/kubeconform $(BIN)/staticcheck
 
-.PHONY: help build demo test unit conformance integration chart check bench image tools packages clean
+.PHONY: help build demo test unit conformance assertions integration chart check bench image tools packages clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ integration: packages $(SERVERS) $(TOOLS) $(SCHEMAS)/.done ## the binary against
 
 conformance: $(SERVERS) ## only the conformance suite on real store servers
 	cd integration && go test -run 'TestConformance' -timeout 20m .
+
+assertions: $(SERVERS) ## only the assertions that the RFCs make, with their number
+	cd integration && go test -v -run 'TestAssertions$$' . | grep -E '^(--- |ok|FAIL)|: [0-9]+ of [0-9]+ assertions|assertions_test.go'
 
 chart: $(BIN)/helm $(BIN)/kubeconform $(SCHEMAS)/.done ## lint the chart and check what it renders against the API
 	sh integration/scripts/chart.sh $(BIN) $(SCHEMAS) $(CHART)

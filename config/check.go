@@ -406,16 +406,13 @@ func (k *checker) backends() {
 				k.errorf(at+".max_part_size", "", "%v is not between 5MiB and 5GiB", s.MaxPartSize)
 			}
 			if s.CAFile != "" {
-				data, err := os.ReadFile(string(s.CAFile))
-				if err != nil {
-					k.errorf(at+".ca_file", "", "%s: %s", s.CAFile, pathless(err))
-				} else if !x509.NewCertPool().AppendCertsFromPEM(data) {
-					k.errorf(at+".ca_file", "", "%s holds no PEM certificate", s.CAFile)
-				}
+				k.authorities(at+".ca_file", s.CAFile)
 			}
+			k.s3Objects(at, &s.S3Objects)
 		case b.GCS != nil:
 			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
 			k.renameDir(at, b.GCS.RenameDirMaxKeys)
+			k.gcsObjects(at, &b.GCS.GCSObjects, b.GCS.Anonymous)
 			if f := b.GCS.CredentialsFile; f != "" {
 				if b.GCS.Anonymous {
 					k.errorf(at+".anonymous", "keep one of them", "contradicts credentials_file")
@@ -444,17 +441,30 @@ func (k *checker) local(at string, l *Local) {
 func (k *checker) bucket(at, bucket, endpoint string) {
 	if bucket == "" {
 		k.errorf(at, "", `the key "bucket" is missing`)
-	} else if strings.ContainsAny(bucket, "/ ") {
+	} else if !strings.HasPrefix(bucket, "arn:") && strings.ContainsAny(bucket, "/ ") {
 		k.errorf(at+".bucket", "a prefix has a key of its own", "%q is no name of a bucket", bucket)
 	}
-	if endpoint == "" {
-		return
+	if endpoint != "" {
+		k.endpoint(at+".endpoint", endpoint)
 	}
+}
+
+func (k *checker) endpoint(at, endpoint string) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		k.errorf(at+".endpoint", "for example https://s3.example.com", "%q is not a URL with http or https", endpoint)
+		k.errorf(at, "for example https://s3.example.com", "%q is not a URL with http or https", endpoint)
 	} else if u.User != nil {
-		k.errorf(at+".endpoint", "", "credentials do not belong into the URL")
+		k.errorf(at, "", "credentials do not belong into the URL")
+	}
+}
+
+// authorities checks a file of certificates.
+func (k *checker) authorities(at string, file Path) {
+	data, err := os.ReadFile(string(file))
+	if err != nil {
+		k.errorf(at, "", "%s: %s", file, pathless(err))
+	} else if !x509.NewCertPool().AppendCertsFromPEM(data) {
+		k.errorf(at, "", "%s holds no PEM certificate", file)
 	}
 }
 

@@ -306,7 +306,7 @@ type Local struct {
 
 // S3 is a bucket behind the S3 protocol.
 type S3 struct {
-	// The bucket. It must exist.
+	// The bucket. It must exist. The ARN of an access point works too.
 	Bucket string `yaml:"bucket"`
 	// Keys below this prefix are the tree; nothing else of the bucket is seen. A home can do the same.
 	Prefix string `yaml:"prefix"`
@@ -316,9 +316,10 @@ type S3 struct {
 	Endpoint string `yaml:"endpoint"`
 	// Put the bucket into the path instead of the host name, as most servers other than AWS want it.
 	PathStyle bool `yaml:"path_style"`
-	// The kind of server, for its peculiarities. Default: aws without an endpoint, else generic, which is sent MD5
-	// checksums: any server knows them, and they take most of the CPU of large uploads. Name yours if you can.
-	Profile string `yaml:"profile" enum:"aws,minio,versitygw,ceph,generic"`
+	// The kind of server, for its peculiarities; gcs is Google's with HMAC keys. Default: by the host name of the endpoint, else
+	// generic, which is sent MD5 checksums: any server knows them, and they take most of the CPU of large uploads. Name yours if
+	// you can.
+	Profile string `yaml:"profile" enum:"aws,minio,versitygw,ceph,r2,b2,wasabi,gcs,generic"`
 	// Access key. Default: the AWS environment variables, shared files, web identity, or the machine's role.
 	AccessKey Secret `yaml:"access_key"`
 	// File that holds the access key.
@@ -347,6 +348,7 @@ type S3 struct {
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
 	// never. Longer than any upload into the bucket takes, whoever makes it.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
+	S3Objects
 }
 
 // GCS is a bucket of Google Cloud Storage.
@@ -373,6 +375,7 @@ type GCS struct {
 	Move string `yaml:"move" enum:"auto,off"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
+	GCSObjects
 }
 
 // Profile says how sessions bear with the habits of a device. What it leaves out is as in its base, and
@@ -527,6 +530,7 @@ func Default() *Config {
 // is called before their keys are read.
 func (s *S3) setDefaults() {
 	s.AbandonAfter, s.RenameDirMaxKeys, s.KeepDirs = 24*time.Hour, 1000, "none"
+	s.MFMT = "off"
 }
 func (g *GCS) setDefaults()       { g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto" }
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }

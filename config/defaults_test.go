@@ -45,9 +45,18 @@ func example() *Config {
 		"cams": {S3: &S3{Bucket: "camera-pictures", Prefix: "site-1", Region: "eu-west-1", Endpoint: "https://s3.example.com",
 			AccessKey: "${S3_ACCESS_KEY}", SecretKeyFile: "s3-secret-key", AccessKeyFile: "s3-access-key", SecretKey: "${S3_SECRET_KEY}",
 			CAFile: "ca.pem", MaxPartSize: 64 << 20, Profile: "minio", AbandonAfter: 24 * time.Hour,
-			RenameDirMaxKeys: 1000, KeepDirs: "none"}},
+			RenameDirMaxKeys: 1000, KeepDirs: "none", S3Objects: S3Objects{
+				StorageClass: "STANDARD_IA", ACL: "bucket-owner-full-control", Encryption: "aws:kms", KMSKey: "alias/pictures",
+				CustomerKey: "${S3_CUSTOMER_KEY}", CustomerKeyFile: "s3-customer-key", LockMode: "GOVERNANCE", LockFor: 720 * time.Hour,
+				Tags: map[string]string{"user": "{user}", "device": "{remote}"}, Metadata: map[string]string{"site": "1"}, MFMT: "off",
+				BucketOwner: "123456789012",
+				Role: &S3Role{ARN: "arn:aws:iam::123456789012:role/ftp-{user}", ExternalID: "ftp-gateway", SessionName: "ftp-{user}",
+					Tags: map[string]string{"user": "{user}"}, Duration: time.Hour, Endpoint: "https://sts.example.com", Confine: true}}}},
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json",
-			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto"}},
+			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto", GCSObjects: GCSObjects{
+				StorageClass: "NEARLINE", ACL: "bucketOwnerFullControl", KMSKey: "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+				Metadata: map[string]string{"device": "{remote}"}, UserProject: "payer", CAFile: "ca.pem",
+				Impersonate: "ftp-{user}@project.iam.gserviceaccount.com"}}},
 		"homes": {Unix: &Unix{Path: "/", Cut: "keep"}},
 		"disk":  {Local: &Local{Path: "/srv/ftp", Cut: "keep", CreateHome: true}},
 	}
@@ -128,6 +137,14 @@ func (w *writer) line(off bool, indent int, format string, args ...any) {
 func (w *writer) fields(v, ex reflect.Value, indent int, off bool) {
 	for i := range ex.NumField() {
 		f := ex.Type().Field(i)
+		if f.Anonymous {
+			in := reflect.Value{}
+			if v.IsValid() {
+				in = v.Field(i)
+			}
+			w.fields(in, ex.Field(i), indent, off)
+			continue
+		}
 		key := f.Tag.Get("yaml")
 		if key == "" || key == "-" {
 			continue
@@ -303,7 +320,7 @@ func TestDefaultsAreTheDefaults(t *testing.T) {
 func TestExamplesCanBeRead(t *testing.T) {
 	doc := render(t, true)
 	// Alternatives stand side by side in the examples; a document has one of them.
-	for _, drop := range []string{"access_key_file", "secret_key_file", "password_file", "secret_file"} {
+	for _, drop := range []string{"access_key_file", "secret_key_file", "customer_key_file", "customer_key", "password_file", "secret_file"} {
 		doc = strings.Replace(doc, " "+drop+":", " #"+drop+":", 1)
 	}
 	env := func(name string) (string, bool) { return "value of " + name, true }

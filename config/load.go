@@ -185,6 +185,10 @@ type field struct {
 func fieldsOf(v reflect.Value) []field {
 	var fs []field
 	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous { // its keys stand among the others
+			fs = append(fs, fieldsOf(v.Field(i))...)
+			continue
+		}
 		if name := v.Type().Field(i).Tag.Get("yaml"); name != "" && name != "-" {
 			fs = append(fs, field{name, v.Type().Field(i).Tag.Get("enum"), v.Field(i)})
 		}
@@ -500,6 +504,7 @@ func (d *decoder) secretFiles() {
 		if b.S3 != nil {
 			d.secret(&b.S3.AccessKey, b.S3.AccessKeyFile, "backends."+name+".access_key")
 			d.secret(&b.S3.SecretKey, b.S3.SecretKeyFile, "backends."+name+".secret_key")
+			d.secret(&b.S3.CustomerKey, b.S3.CustomerKeyFile, "backends."+name+".customer_key")
 		}
 	}
 }

@@ -80,7 +80,7 @@ func suiteGateway(t *testing.T, w *world) *gateway {
 	g := prepareGateway(t, w,
 		"anonymous: {home: \"store:/\"}", "limits: {login_delay: 0s}", "banner: |", "  ftp-gateway ready.", "  Second line.")
 	g.edit(t, func(conf string) string {
-		conf = addIPv6(conf, g.target.Port)
+		conf = strings.Replace(addIPv6(conf, g.target.Port), "tls: {certificates:", "tls: {ccc: true, certificates:", 1)
 		return strings.Replace(conf, "users:\n", fmt.Sprintf(`users:
   - {name: reader, password: %[1]q, home: "store:/", permissions: elr}
   - {name: blind, password: %[1]q, home: "store:/", permissions: e}

@@ -4,8 +4,8 @@
 // What a test needs and this package provides:
 //
 //   - servers: versitygw (S3), fake-gcs-server (GCS) and the gateway as processes
-//   - clients: curl, lftp, ncftp, tnftp, wget, Python's ftplib, Perl's Net::FTP, and
-//     a client of our own that can misbehave
+//   - clients: curl, lftp, ncftp, tnftp, wget, FileZilla, Python's ftplib, Perl's Net::FTP,
+//     and a client of our own that can misbehave
 //   - fault: a proxy between the gateway and the store
 //   - assertions: short raw conversations, one for each sentence of the RFCs, and what plays them
 //   - store: the bucket as the vendor's SDK sees it

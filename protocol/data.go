@@ -251,6 +251,10 @@ func (s *session) cmdEPRT(arg string) {
 // address than the client's would turn the server against third parties (the bounce
 // attack, RFC 2577 section 3), a port below 1024 against their services.
 func (s *session) active(verb string, to netip.AddrPort) {
+	// lftp names "::" over IPv6, and means itself.
+	if to.Addr() == netip.IPv6Unspecified() && s.remote.Addr().Is6() {
+		to = netip.AddrPortFrom(s.remote.Addr(), to.Port())
+	}
 	if peer := s.remote.Addr(); s.profile.PeerAddress && to.Addr() != peer && notPublic(to.Addr()) {
 		s.log.Debug("private address in "+verb+" replaced by the client's own", "named", to)
 		to = netip.AddrPortFrom(peer, to.Port())

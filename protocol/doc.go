@@ -6,7 +6,8 @@
 // What is spoken: RFC 959 as amended by RFC 1123 section 4.1, FEAT and OPTS
 // (RFC 2389), EPRT and EPSV (RFC 2428), UTF-8 names (RFC 2640), MDTM, SIZE,
 // MLST, MLSD, TVFS and REST in stream mode (RFC 3659), AUTH, PBSZ, PROT and CCC with
-// TLS (RFC 2228, RFC 4217), MODE Z (draft-preston-ftpext-deflate), MFMT (draft-somers-ftp-mfxx), and the X-forms of
+// TLS (RFC 2228, RFC 4217), MODE Z (draft-preston-ftpext-deflate), MFMT and MFF (draft-somers-ftp-mfxx), HASH
+// (draft-bryan-ftpext-hash), RANG (draft-bryan-ftp-range), MD5 and MMD5 (draft-twine-ftpmd5), AVBL, COMB, and the X-forms of
 // RFC 775.
 //
 // One goroutine owns a session: it alone touches the session's fields and

@@ -94,14 +94,14 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{452, "Insufficient storage space"}
 	case errors.Is(err, vfs.ErrBusy) && p == moving:
 		return replyTo{451, "File was changed by another while it was sent"}
+	case errors.Is(err, fs.ErrExist): // before ErrBusy: a store says both when a name was taken in the last moment
+		return replyTo{name, "File exists"}
 	case errors.Is(err, vfs.ErrBusy):
 		return replyTo{450, "File is busy or was changed by another"}
 	case errors.Is(err, vfs.ErrArchived):
 		return replyTo{550, "File is archived"}
 	case errors.Is(err, fs.ErrNotExist):
 		return replyTo{550, "No such file or directory"}
-	case errors.Is(err, fs.ErrExist):
-		return replyTo{name, "File exists"}
 	case errors.Is(err, fs.ErrPermission):
 		return replyTo{denied, "Permission denied"}
 	case errors.Is(err, errors.ErrUnsupported):

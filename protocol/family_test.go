@@ -135,10 +135,16 @@ func TestBounce(t *testing.T) {
 		c.cmd(200, "EPRT |"+number+"|"+host+"|1024|")
 		for _, line := range []string{
 			"PORT 127,0,0,2,200,1", "PORT 192,0,2,7,200,1", "PORT 0,0,0,0,200,1", "PORT 255,255,255,255,200,1", "PORT 127,0,0,1,0,25", "PORT 127,0,0,1,3,255",
-			"EPRT |1|127.0.0.2|40000|", "EPRT |1|192.0.2.7|40000|", "EPRT |2|2001:db8::7|40000|", "EPRT |2|::|40000|", "EPRT |2|::ffff:192.0.2.7|40000|",
+			"EPRT |1|127.0.0.2|40000|", "EPRT |1|192.0.2.7|40000|", "EPRT |2|2001:db8::7|40000|", "EPRT |2|::ffff:192.0.2.7|40000|",
 			"EPRT |1|127.0.0.1|1023|", "EPRT |2|::1|25|", "EPRT |" + number + "|" + host + "|0|",
 		} {
 			c.cmd(501, line)
+		}
+		// No address at all is that of the client itself, over IPv6; an IPv4 client has none in that family.
+		if number == "1" {
+			c.cmd(501, "EPRT |2|::|40000|")
+		} else {
+			c.cmd(200, "EPRT |2|::|40000|")
 		}
 		if n := strings.Count(s.log.String(), "data connection to a foreign address refused"); n < 8 {
 			t.Errorf("%d warnings of foreign addresses", n)

@@ -88,23 +88,36 @@ func (s *session) optsHASH(arg string) {
 // cmdRANG says which bytes the next RETR or HASH is about, draft-bryan-ftp-range: first and last, counted
 // from 0, both included. "RANG 1 0" takes it back. 350; 501 for what is no range, which takes it back too.
 func (s *session) cmdRANG(arg string) {
-	s.files.rang = nil
+	r, ok := parseRange(arg)
+	s.files.rang = r
+	switch {
+	case !ok:
+		s.reply(501, "The first and the last byte are needed")
+	case r == nil:
+		s.reply(350, "The next RETR or HASH is about the whole file")
+	default:
+		s.rest = 0
+		s.replyf(350, "The next RETR or HASH is about bytes %d to %d", r.from, r.to-1)
+	}
+}
+
+// parseRange reads the argument of RANG; "1 0" is no range, and valid.
+func parseRange(arg string) (*byteRange, bool) {
 	f := strings.Fields(arg)
 	if len(f) != 2 {
-		s.reply(501, "The first and the last byte are needed")
-		return
+		return nil, false
 	}
 	first, ok1 := parseCount(f[0])
 	last, ok2 := parseCount(f[1])
 	switch {
-	case ok1 && ok2 && first == 1 && last == 0:
-		s.reply(350, "The next RETR or HASH is about the whole file")
-	case !ok1 || !ok2 || last < first || last == math.MaxInt64:
-		s.reply(501, "Not a range of bytes")
-	default:
-		s.files.rang, s.rest = &byteRange{first, last + 1}, 0
-		s.replyf(350, "The next RETR or HASH is about bytes %d to %d", first, last)
+	case !ok1 || !ok2 || last == math.MaxInt64:
+		return nil, false
+	case first == 1 && last == 0:
+		return nil, true
+	case last < first:
+		return nil, false
 	}
+	return &byteRange{first, last + 1}, true
 }
 
 // byteRange are the bytes from from on, up to and without to.

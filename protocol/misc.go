@@ -207,7 +207,7 @@ func (s *session) cmdHELP(arg string) {
 		if commands[verb].run == nil {
 			continue
 		}
-		if row += fmt.Sprintf("%-5s", verb); len(row) >= 60 {
+		if row += fmt.Sprintf("%-8s", verb); len(row) >= 60 {
 			lines, row = append(lines, row), ""
 		}
 	}

@@ -157,7 +157,7 @@ func parseUTIME(arg string) (name string, atime, mtime time.Time, ok bool) {
 		var at [3]time.Time // made, changed, accessed: from the end
 		for i := range at {
 			j := strings.LastIndexByte(rest, ' ')
-			if j < 1 {
+			if ok = j > 0; !ok {
 				break
 			}
 			if at[i], ok = parseTime(rest[j+1:]); !ok {

@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
-	"path"
-	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -19,10 +15,8 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/config"
 	"github.com/ftp-gateway/ftp-gateway/metrics"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
-	"github.com/ftp-gateway/ftp-gateway/vfs/gcs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/local"
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
-	"github.com/ftp-gateway/ftp-gateway/vfs/s3"
 )
 
 // checkTimeout is how long a back end has to answer at the start.
@@ -38,8 +32,8 @@ const (
 // backend is a place for files, opened once for the whole process.
 type backend struct {
 	name, what string // "cams", "s3 bucket pictures"
-	// tree returns the tree below dir, an absolute clean path, for one login.
-	tree func(ctx context.Context, a *auth.Account, dir string) (afero.Fs, error)
+	// tree returns the tree below dir, an absolute clean path, for a login: of whom, and in which circumstances.
+	tree func(ctx context.Context, a *auth.Account, m config.Moment, dir string) (afero.Fs, error)
 	// check asks whether the back end can be used; absent tells of an
 	// error that it is not there at all.
 	check  func(ctx context.Context) error
@@ -86,14 +80,6 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 	return all, nil
 }
 
-// s3Operation is the SDK's name of an operation; requests for credentials have none.
-func s3Operation(r *http.Request) string {
-	if name := s3.Operation(r); name != "" {
-		return name
-	}
-	return "other"
-}
-
 func openLocal(name string, c *config.Local) (*backend, error) {
 	cut := local.CutKeep
 	if c.Cut == "discard" {
@@ -107,7 +93,7 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 		what:  "directory " + string(c.Path),
 		check: func(context.Context) error { _, err := vfs.StatDir(root, "/"); return err },
 		close: root.Close,
-		tree: func(ctx context.Context, _ *auth.Account, dir string) (afero.Fs, error) {
+		tree: func(ctx context.Context, _ *auth.Account, _ config.Moment, dir string) (afero.Fs, error) {
 			if dir == "/" {
 				return root, nil
 			}
@@ -128,81 +114,12 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 	return b, nil
 }
 
-// bucketTree gives each login the tree of a directory below the prefix of o, with a memory of its own.
-func bucketTree(store object.Store, o object.Options) func(context.Context, *auth.Account, string) (afero.Fs, error) {
-	return func(_ context.Context, _ *auth.Account, dir string) (afero.Fs, error) {
-		own := o
-		own.Prefix = strings.Trim(path.Join(o.Prefix, dir), "/")
-		return object.New(store, own)
-	}
-}
-
 // renameDirMax turns the document's 0 into the -1 of object.Options, where 0 is the default.
 func renameDirMax(n int) int {
 	if n == 0 {
 		return -1
 	}
 	return n
-}
-
-func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
-	var roots *x509.CertPool
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(string(c.CAFile))
-		if err != nil {
-			return nil, err
-		}
-		if roots, err = x509.SystemCertPool(); err != nil {
-			roots = x509.NewCertPool()
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no PEM certificate", c.CAFile)
-		}
-	}
-	store, err := s3.New(ctx, s3.Options{
-		Bucket: c.Bucket, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle, Profile: c.Profile,
-		AccessKey: string(c.AccessKey), SecretKey: string(c.SecretKey),
-		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure,
-		KeepACL: c.KeepACL,
-	})
-	if err != nil {
-		return nil, err
-	}
-	b := &backend{
-		what: "s3 bucket " + c.Bucket,
-		tree: bucketTree(store, object.Options{
-			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
-			RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
-		}),
-		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
-	}
-	if c.AbandonAfter > 0 {
-		prefix := strings.Trim(path.Clean("/"+c.Prefix), "/")
-		if prefix != "" {
-			prefix += "/"
-		}
-		b.sweep = func(ctx context.Context) (int, error) { return store.AbortStale(ctx, prefix, c.AbandonAfter) }
-	}
-	return b, nil
-}
-
-func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
-	store, err := gcs.New(ctx, gcs.Options{
-		Bucket: c.Bucket, Endpoint: c.Endpoint, CredentialsFile: string(c.CredentialsFile), Anonymous: c.Anonymous,
-		UserAgent: "ftp-gateway/" + buildVersion(), RoundTripper: measure, Budget: budget,
-		NoMove: c.Move == "off",
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &backend{
-		what: "gcs bucket " + c.Bucket,
-		tree: bucketTree(store, object.Options{
-			Name: name, Prefix: c.Prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
-			RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
-		}),
-		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
-	}, nil
 }
 
 func (b backends) close() {

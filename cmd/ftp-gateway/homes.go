@@ -85,5 +85,5 @@ func (b backends) open(ctx context.Context, a *auth.Account, m config.Moment, pl
 	if err := auth.CheckName(m.User); err != nil {
 		return nil, err
 	}
-	return e.tree(ctx, a, path.Clean("/"+m.Expand(dir)))
+	return e.tree(ctx, a, m, path.Clean("/"+m.Expand(dir)))
 }

@@ -29,7 +29,7 @@ func openUnix(name string, c *config.Unix) (*backend, error) {
 		what:  "system users below " + string(c.Path),
 		check: func(context.Context) error { return nil }, // what can be reached differs from user to user
 		close: func() error { return nil },
-		tree: func(_ context.Context, a *auth.Account, dir string) (afero.Fs, error) {
+		tree: func(_ context.Context, a *auth.Account, _ config.Moment, dir string) (afero.Fs, error) {
 			if a.System == nil {
 				return nil, fmt.Errorf("%s is no account of the system, as back end %s needs", a.Name, name)
 			}

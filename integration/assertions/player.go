@@ -201,9 +201,9 @@ func (r *run) step(s step) error {
 		}
 		return r.upload(arg, text)
 	case "!get":
-		return r.download("RETR "+name, regexp.QuoteMeta(rest))
+		return r.download("RETR "+name, rest, true)
 	case "!list":
-		return r.download(arg, strings.NewReplacer("{dir}", r.dir).Replace(s.want))
+		return r.download(arg, strings.NewReplacer("{dir}", r.dir).Replace(s.want), false)
 	case "!file", "!none":
 		return r.look(s.verb, name, rest)
 	}
@@ -238,15 +238,26 @@ func (r *run) upload(cmd, text string) error {
 	return r.result(cmd)
 }
 
-func (r *run) download(cmd, pattern string) error {
+// download wants the data to be text, or to match it as a pattern.
+func (r *run) download(cmd, text string, exactly bool) error {
 	if err := r.passive("EPSV"); err != nil {
 		return err
 	}
 	if err := r.ask(cmd, "150|125"); err != nil {
 		return err
 	}
-	if err := r.receive(pattern); err != nil {
+	if !exactly {
+		if err := r.receive(text); err != nil {
+			return err
+		}
+		return r.result(cmd)
+	}
+	if err := r.dataConn(); err != nil {
 		return err
+	}
+	got, err := io.ReadAll(r.data)
+	if err := errors.Join(err, r.data.Close()); err != nil || string(got) != text {
+		return fmt.Errorf("%s: got %q (%v), want %q", cmd, got, err, text)
 	}
 	return r.result(cmd)
 }

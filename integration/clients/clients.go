@@ -6,6 +6,7 @@ package clients
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 
 // Target is the server that a client is pointed at.
 type Target struct {
-	Host     string
+	Host     string // a name or an address, of IPv6 without brackets
 	Port     int
 	User     string
 	Password string
@@ -24,11 +25,16 @@ type Target struct {
 	// authority to trust. A client that cannot do it is told so by Client.TLS.
 	TLS bool
 	CA  string
+	// Active lets the server open the data connections (PORT, EPRT).
+	Active bool
 	// Dir is where a client may put temporary files.
 	Dir string
 	// Timeout is the patience of those clients that have a setting for it; default 2 min.
 	Timeout time.Duration
 }
+
+// hostPort is the server in a URL.
+func (t Target) hostPort() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
 
 // timeout returns whole seconds.
 func (t Target) timeout() string {
@@ -46,6 +52,8 @@ type Client interface {
 	Name() string
 	// TLS tells whether the program can speak explicit FTPS.
 	TLS() bool
+	// IPv6 tells whether the program can reach a server at an address of IPv6.
+	IPv6() bool
 	// ReadOnly tells whether it can only list and download.
 	ReadOnly() bool
 	// Installed returns an error when the program, or a part of it, is missing.
@@ -57,6 +65,15 @@ type Client interface {
 	Download(ctx context.Context, t Target, remote, local string) error
 	Rename(ctx context.Context, t Target, from, to string) error
 	Delete(ctx context.Context, t Target, remote string) error
+}
+
+// Resumer is a client that can go on where a transfer stopped.
+type Resumer interface {
+	Client
+	// ResumeDownload fetches what local does not have yet.
+	ResumeDownload(ctx context.Context, t Target, remote, local string) error
+	// ResumeUpload sends what remote does not have yet; errors.ErrUnsupported from programs that cannot.
+	ResumeUpload(ctx context.Context, t Target, local, remote string) error
 }
 
 // All returns every client that the tests use.

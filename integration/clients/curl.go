@@ -11,6 +11,7 @@ type curl struct{}
 
 func (curl) Name() string                    { return "curl" }
 func (curl) TLS() bool                       { return true }
+func (curl) IPv6() bool                      { return true }
 func (curl) ReadOnly() bool                  { return false }
 func (curl) Installed(context.Context) error { return installed("curl") }
 
@@ -19,13 +20,16 @@ func (curl) run(ctx context.Context, t Target, args ...string) (string, error) {
 	if t.TLS {
 		base = append(base, "--ssl-reqd", "--cacert", t.CA)
 	}
+	if t.Active {
+		base = append(base, "--ftp-port", "-")
+	}
 	return run(ctx, t.Dir, "", "curl", append(base, args...)...)
 }
 
 // url writes an absolute path: its first slash has to be escaped.
 func (curl) url(t Target, path string) string {
 	u := url.URL{Path: strings.TrimPrefix(path, "/")}
-	return fmt.Sprintf("ftp://%s:%d/%%2f%s", t.Host, t.Port, u.EscapedPath())
+	return fmt.Sprintf("ftp://%s/%%2f%s", t.hostPort(), u.EscapedPath())
 }
 
 func (c curl) Upload(ctx context.Context, t Target, local, remote string) error {
@@ -44,11 +48,22 @@ func (c curl) Download(ctx context.Context, t Target, remote, local string) erro
 }
 
 func (c curl) Rename(ctx context.Context, t Target, from, to string) error {
-	_, err := c.run(ctx, t, "--head", "--quote", "RNFR "+from, "--quote", "RNTO "+to, fmt.Sprintf("ftp://%s:%d/", t.Host, t.Port))
+	_, err := c.run(ctx, t, "--head", "--quote", "RNFR "+from, "--quote", "RNTO "+to, fmt.Sprintf("ftp://%s/", t.hostPort()))
 	return err
 }
 
 func (c curl) Delete(ctx context.Context, t Target, remote string) error {
-	_, err := c.run(ctx, t, "--head", "--quote", "DELE "+remote, fmt.Sprintf("ftp://%s:%d/", t.Host, t.Port))
+	_, err := c.run(ctx, t, "--head", "--quote", "DELE "+remote, fmt.Sprintf("ftp://%s/", t.hostPort()))
+	return err
+}
+
+func (c curl) ResumeDownload(ctx context.Context, t Target, remote, local string) error {
+	_, err := c.run(ctx, t, "--continue-at", "-", "--output", local, c.url(t, remote))
+	return err
+}
+
+// ResumeUpload asks for SIZE and sends the rest with APPE.
+func (c curl) ResumeUpload(ctx context.Context, t Target, local, remote string) error {
+	_, err := c.run(ctx, t, "--continue-at", "-", "--upload-file", local, c.url(t, remote))
 	return err
 }

@@ -10,6 +10,7 @@ type lftp struct{}
 
 func (lftp) Name() string                    { return "lftp" }
 func (lftp) TLS() bool                       { return true }
+func (lftp) IPv6() bool                      { return true }
 func (lftp) ReadOnly() bool                  { return false }
 func (lftp) Installed(context.Context) error { return installed("lftp") }
 
@@ -24,8 +25,8 @@ func (l lftp) run(ctx context.Context, t Target, command string) (string, error)
 		tls = "set ftp:ssl-force true; set ftp:ssl-protect-data true; set ssl:verify-certificate true; set ssl:ca-file " + l.quote(t.CA)
 	}
 	// The first error ends the script, and nothing is tried twice behind our back.
-	script := fmt.Sprintf("set cmd:fail-exit true; set net:max-retries 1; set net:timeout 60; set xfer:clobber true; %s; open -u %s,%s -p %d %s; %s",
-		tls, l.quote(t.User), l.quote(t.Password), t.Port, t.Host, command)
+	script := fmt.Sprintf("set cmd:fail-exit true; set net:max-retries 1; set net:timeout 60; set xfer:clobber true; set ftp:passive-mode %v; %s; open -u %s,%s ftp://%s; %s",
+		!t.Active, tls, l.quote(t.User), l.quote(t.Password), t.hostPort(), command)
 	return run(ctx, t.Dir, "", "lftp", "--norc", "-c", script)
 }
 
@@ -51,5 +52,28 @@ func (l lftp) Rename(ctx context.Context, t Target, from, to string) error {
 
 func (l lftp) Delete(ctx context.Context, t Target, remote string) error {
 	_, err := l.run(ctx, t, "rm "+l.quote(remote))
+	return err
+}
+
+func (l lftp) ResumeDownload(ctx context.Context, t Target, remote, local string) error {
+	_, err := l.run(ctx, t, "get -c "+l.quote(remote)+" -o "+l.quote(local))
+	return err
+}
+
+// ResumeUpload asks for SIZE and sends the rest with REST and STOR.
+func (l lftp) ResumeUpload(ctx context.Context, t Target, local, remote string) error {
+	_, err := l.run(ctx, t, "put -c "+l.quote(local)+" -o "+l.quote(remote))
+	return err
+}
+
+// Mirror copies a tree with lftp's mirror, several files at a time: up, from a local directory to a
+// remote one, or down.
+func Mirror(ctx context.Context, t Target, up bool, from, to string, parallel int) error {
+	l := lftp{}
+	reverse := ""
+	if up {
+		reverse = "--reverse "
+	}
+	_, err := l.run(ctx, t, fmt.Sprintf("mirror %s--parallel=%d %s %s", reverse, parallel, l.quote(from), l.quote(to)))
 	return err
 }

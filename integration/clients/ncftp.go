@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -11,6 +12,7 @@ type ncftp struct{}
 
 func (ncftp) Name() string   { return "ncftp" }
 func (ncftp) TLS() bool      { return false }
+func (ncftp) IPv6() bool     { return false } // its URLs and its -P know IPv4 only
 func (ncftp) ReadOnly() bool { return false }
 func (ncftp) Installed(context.Context) error {
 	for _, p := range []string{"ncftpput", "ncftpget", "ncftpls"} {
@@ -23,6 +25,9 @@ func (ncftp) Installed(context.Context) error {
 
 func (ncftp) run(ctx context.Context, t Target, program string, args ...string) (string, error) {
 	base := []string{"-u", t.User, "-p", t.Password, "-P", fmt.Sprint(t.Port), "-r", "1", "-t", "60"}
+	if t.Active {
+		base = append(base, "-E")
+	}
 	if program != "ncftpls" {
 		base = append(base, "-V") // no progress bar
 	}
@@ -72,4 +77,15 @@ func (n ncftp) Rename(ctx context.Context, t Target, from, to string) error {
 
 func (n ncftp) Delete(ctx context.Context, t Target, remote string) error {
 	return n.raw(ctx, t, "DELE "+remote, "DELE "+remote)
+}
+
+// ResumeDownload is what ncftpget does unless told otherwise.
+func (n ncftp) ResumeDownload(ctx context.Context, t Target, remote, local string) error {
+	_, err := n.run(ctx, t, "ncftpget", "-z", "-C", t.Host, remote, local)
+	return err
+}
+
+// ResumeUpload is not to be had: "ncftpput -z" of 3.2.6 sends REST and then the file from its beginning.
+func (ncftp) ResumeUpload(context.Context, Target, string, string) error {
+	return errors.ErrUnsupported
 }

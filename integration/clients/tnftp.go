@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 )
@@ -11,6 +12,7 @@ type tnftp struct{}
 
 func (tnftp) Name() string                    { return "tnftp" }
 func (tnftp) TLS() bool                       { return false }
+func (tnftp) IPv6() bool                      { return true }
 func (tnftp) ReadOnly() bool                  { return false }
 func (tnftp) Installed(context.Context) error { return installed("tnftp") }
 
@@ -21,7 +23,11 @@ var refused = regexp.MustCompile(`(?m)^[45]\d\d[ -].*$`)
 // the replies are read from the output.
 func (tnftp) run(ctx context.Context, t Target, command, want string) (string, error) {
 	script := fmt.Sprintf("open %s %d\nuser %q %q\nbinary\n%s\nquit\n", t.Host, t.Port, t.User, t.Password, command)
-	out, err := run(ctx, t.Dir, script, "tnftp", "-n", "-v", "-i", "-p")
+	mode := "-p"
+	if t.Active {
+		mode = "-A"
+	}
+	out, err := run(ctx, t.Dir, script, "tnftp", "-n", "-v", "-i", mode)
 	if err != nil {
 		return out, err
 	}
@@ -64,4 +70,15 @@ func (c tnftp) Rename(ctx context.Context, t Target, from, to string) error {
 func (c tnftp) Delete(ctx context.Context, t Target, remote string) error {
 	_, err := c.run(ctx, t, fmt.Sprintf("delete %q", remote), "250")
 	return err
+}
+
+// ResumeDownload is reget: SIZE, REST and RETR.
+func (c tnftp) ResumeDownload(ctx context.Context, t Target, remote, local string) error {
+	_, err := c.run(ctx, t, fmt.Sprintf("reget %q %q", remote, local), "226")
+	return err
+}
+
+// ResumeUpload has no command of its own.
+func (tnftp) ResumeUpload(context.Context, Target, string, string) error {
+	return errors.ErrUnsupported
 }

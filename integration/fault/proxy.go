@@ -38,6 +38,8 @@ type Rule struct {
 	Cut bool
 	// CutAfter passes on so many bytes of the request's body and then resets both connections; 0 means off.
 	CutAfter int64
+	// ReplyAfter passes on so many bytes of the reply's body and then cuts the connection; 0 means off.
+	ReplyAfter int64
 	// Hold asks the store and keeps its reply back until the gate opens.
 	Hold *Gate
 	// Lose asks the store and resets the client's connection instead of replying.
@@ -97,6 +99,7 @@ type Proxy struct {
 	target string
 	rules  []*rule
 	counts map[string]int
+	active int           // requests under way
 	change chan struct{} // closed and replaced when counts change
 }
 
@@ -141,6 +144,9 @@ func Listen() (*Proxy, error) {
 			if r.Lose {
 				return errLost
 			}
+			if r.ReplyAfter > 0 {
+				resp.Body = &cutBody{ReadCloser: resp.Body, left: r.ReplyAfter}
+			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
@@ -157,6 +163,7 @@ func Listen() (*Proxy, error) {
 
 func (p *Proxy) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	chosen := p.take(r)
+	defer p.done()
 	if chosen == nil {
 		next.ServeHTTP(w, r)
 		return
@@ -192,6 +199,7 @@ func (p *Proxy) take(r *http.Request) *rule {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts[op]++
+	p.active++
 	close(p.change)
 	p.change = make(chan struct{})
 	for _, ru := range p.rules {
@@ -204,6 +212,19 @@ func (p *Proxy) take(r *http.Request) *rule {
 		return ru
 	}
 	return nil
+}
+
+func (p *Proxy) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.active--
+}
+
+// Active returns how many requests are under way.
+func (p *Proxy) Active() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.active
 }
 
 // reset ends the client's connection with a TCP reset.
@@ -219,7 +240,7 @@ func reset(w http.ResponseWriter) {
 }
 
 // cutBody gives an error after some bytes, which makes the transport break off
-// its request and the proxy reset the client.
+// its request and the proxy reset the client, or cut the reply.
 type cutBody struct {
 	io.ReadCloser
 	left int64

@@ -16,19 +16,15 @@ import (
 const scope = "https://www.googleapis.com/auth/devstorage.read_write"
 
 // authenticated returns a client that puts a token into each request before rt sends it.
-func authenticated(rt http.RoundTripper, agent, file string, anonymous bool) (*http.Client, error) {
+func authenticated(rt http.RoundTripper, agent string, creds *auth.Credentials) (*http.Client, error) {
 	o := &httptransport.Options{
 		// Measuring is the RoundTripper's work, given from outside.
 		DisableTelemetry:      true,
-		DisableAuthentication: anonymous,
+		DisableAuthentication: creds == nil,
 		Headers:               http.Header{"User-Agent": {agent}},
 		BaseRoundTripper:      rt,
 	}
-	if !anonymous {
-		creds, err := detect(file)
-		if err != nil {
-			return nil, fmt.Errorf("gcs: credentials: %w", err)
-		}
+	if creds != nil {
 		o.Credentials = creds
 	}
 	c, err := httptransport.NewClient(o)
@@ -40,8 +36,12 @@ func authenticated(rt http.RoundTripper, agent, file string, anonymous bool) (*h
 
 // detect reads the credentials in file, or finds the environment's own. The file's
 // kind is read from it: it is the operator's, and as trusted as the configuration that names it.
-func detect(file string) (*auth.Credentials, error) {
-	o := &credentials.DetectOptions{Scopes: []string{scope}}
+func detect(file string, exchange bool, rt http.RoundTripper) (*auth.Credentials, error) {
+	// Tokens come through the same transport as all else: the same proxy, the same authorities.
+	o := &credentials.DetectOptions{Scopes: []string{scope}, Client: &http.Client{Transport: rt}}
+	if exchange {
+		o.Scopes = []string{exchangeScope}
+	}
 	if file == "" {
 		return credentials.DetectDefault(o)
 	}

@@ -39,6 +39,7 @@ package gcs
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,6 +49,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cloud.google.com/go/auth"
 	"cloud.google.com/go/storage"
 	gax "github.com/googleapis/gax-go/v2"
 	"google.golang.org/api/iterator"
@@ -76,12 +78,21 @@ type Options struct {
 	// user's gcloud configuration, the metadata server (workload identity).
 	CredentialsFile string
 
+	// Exchange asks for credentials with which others can be had: see [Store.As].
+	Exchange bool
+
 	// Anonymous sends no credentials: for emulators and public buckets. It is
 	// implied where STORAGE_EMULATOR_HOST gives the address.
 	Anonymous bool
 
 	// UserProject is billed for requests to a "requester pays" bucket.
 	UserProject string
+
+	// RootCAs are trusted for the service's certificate; nil for the system's.
+	RootCAs *x509.CertPool
+
+	// Settings are about new objects.
+	Settings Settings
 
 	// UserAgent names the program to the store; empty means "ftp-gateway".
 	UserAgent string
@@ -102,6 +113,16 @@ type Options struct {
 	PartSize int64
 }
 
+// Settings are what new objects are given. The zero value leaves everything to the bucket.
+type Settings struct {
+	// StorageClass of new objects, such as NEARLINE.
+	StorageClass string
+	// ACL is a predefined ACL, such as bucketOwnerFullControl. Buckets with uniform access refuse it.
+	ACL string
+	// KMSKey is the name of a key of Cloud KMS: projects/P/locations/L/keyRings/R/cryptoKeys/K.
+	KMSKey string
+}
+
 // Store is one bucket. It is safe for concurrent use.
 type Store struct {
 	bucket  string
@@ -114,6 +135,13 @@ type Store struct {
 	client    *storage.Client
 	http      *http.Client
 	transport *http.Transport
+
+	set      Settings
+	rt       http.RoundTripper // on transport; without credentials
+	agent    string
+	base     *url.URL
+	creds    *auth.Credentials // nil for none
+	accesses *accesses
 
 	noMove  atomic.Bool // objects.move is off, or not known here
 	folders folders
@@ -171,7 +199,12 @@ func open(ctx context.Context, o Options, l limits) (*Store, error) {
 		budget:    o.Budget,
 		limits:    l,
 		transport: newTransport(l),
+		set:       o.Settings,
+		base:      base,
+		agent:     o.UserAgent,
+		accesses:  &accesses{},
 	}
+	s.transport.TLSClientConfig.RootCAs = o.RootCAs
 	s.noMove.Store(o.NoMove)
 	s.part = roundUp(o.PartSize, chunkUnit)
 	if s.part <= 0 {
@@ -181,43 +214,54 @@ func open(ctx context.Context, o Options, l limits) (*Store, error) {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
 
-	var rt http.RoundTripper = &watchdog{base: s.transport, stall: l.stall, answer: l.answer}
+	s.rt = &watchdog{base: s.transport, stall: l.stall, answer: l.answer}
 	if o.RoundTripper != nil {
-		rt = o.RoundTripper(rt)
+		s.rt = o.RoundTripper(s.rt)
 	}
-	agent := o.UserAgent
-	if agent == "" {
-		agent = "ftp-gateway"
+	if s.agent == "" {
+		s.agent = "ftp-gateway"
 	}
-	s.http, err = authenticated(rt, agent, o.CredentialsFile, o.Anonymous || emulator)
+	var creds *auth.Credentials
+	if !o.Anonymous && !emulator {
+		if creds, err = detect(o.CredentialsFile, o.Exchange, s.rt); err != nil {
+			return nil, fmt.Errorf("gcs: credentials: %w", err)
+		}
+	}
+	return s, s.connect(ctx, creds)
+}
+
+// connect makes the clients for requests by the credentials; nil is for none.
+func (s *Store) connect(ctx context.Context, creds *auth.Credentials) (err error) {
+	s.creds = creds
+	s.http, err = authenticated(s.rt, s.agent, creds)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// Uploads follow no redirect: their bodies cannot be rewound by net/http,
 	// and 308 means something else there.
 	s.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-	s.upload = base.JoinPath("upload/storage/v1/b", o.Bucket, "o").String()
+	s.upload = s.base.JoinPath("upload/storage/v1/b", s.bucket, "o").String()
 	s.client, err = storage.NewClient(ctx,
 		option.WithHTTPClient(s.http),
 		// The client above has the credentials; this keeps the SDK from looking for them again.
 		option.WithoutAuthentication(),
-		option.WithEndpoint(base.JoinPath("storage/v1/").String()),
+		option.WithEndpoint(s.base.JoinPath("storage/v1/").String()),
 		// Reads by the same API as all else: the XML API has other names for
 		// its errors, and emulators want another host name for it.
 		storage.WithJSONReads(),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("gcs: make client: %w", err)
+		return fmt.Errorf("gcs: make client: %w", err)
 	}
-	s.folders.address = base.JoinPath("storage/v1/b", o.Bucket).String()
+	s.folders.address = s.base.JoinPath("storage/v1/b", s.bucket).String()
 	s.client.SetRetry(
-		storage.WithMaxAttempts(l.attempts),
-		storage.WithBackoff(gax.Backoff{Initial: l.first, Max: l.longest, Multiplier: 2}),
+		storage.WithMaxAttempts(s.limits.attempts),
+		storage.WithBackoff(gax.Backoff{Initial: s.limits.first, Max: s.limits.longest, Multiplier: 2}),
 		storage.WithPolicy(storage.RetryAlways),
 		storage.WithErrorFunc(retryable),
 	)
-	return s, nil
+	return nil
 }
 
 // Close ends the idle connections. Requests under way are not touched.

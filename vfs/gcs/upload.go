@@ -78,8 +78,10 @@ func (k *sink) address(kind string) string {
 	if k.o.IfAbsent {
 		q.Set("ifGenerationMatch", "0")
 	}
-	if k.s.project != "" {
-		q.Set("userProject", k.s.project)
+	for name, value := range map[string]string{"userProject": k.s.project, "predefinedAcl": k.s.set.ACL, "kmsKeyName": k.s.set.KMSKey} {
+		if value != "" {
+			q.Set(name, value)
+		}
 	}
 	return k.s.upload + "?" + q.Encode()
 }
@@ -89,9 +91,10 @@ func (k *sink) metadata(sum string) ([]byte, error) {
 	return json.Marshal(struct {
 		Name        string            `json:"name"`
 		ContentType string            `json:"contentType"`
+		Class       string            `json:"storageClass,omitempty"`
 		CRC32C      string            `json:"crc32c,omitempty"`
 		Metadata    map[string]string `json:"metadata,omitempty"`
-	}{k.key, k.o.ContentType, sum, k.o.Metadata})
+	}{k.key, k.o.ContentType, k.s.set.StorageClass, sum, k.o.Metadata})
 }
 
 // Single implements [object.Sink]: metadata and content in one request.

@@ -18,6 +18,9 @@ const (
 	mostRanges = 8
 	// judgeAfter is how many bytes go by before the number of requests is thought over.
 	judgeAfter = 1 << 20
+	// readAtOnce is how many bytes are read with one request in any case: clients that read
+	// the head of a file and call the rest off are not worth a second one.
+	readAtOnce = rangeSize / 2
 )
 
 // window is the content of an object from an offset on, read range by range.
@@ -37,6 +40,7 @@ type window struct {
 	key    string
 	a      Attrs
 
+	begin  int64         // where the client has begun
 	off    int64         // of the next byte for the client
 	end    int64         // of the ranges asked for
 	head   io.ReadCloser // being read; nil when the first of ahead is, or nothing was asked for
@@ -52,7 +56,7 @@ type window struct {
 // openWindow sends the first request. What is known of the object from an
 // earlier one is in known; a zero Attrs means nothing.
 func openWindow(ctx context.Context, t *tree, key string, known Attrs, off int64) (*window, error) {
-	w := &window{t: t, key: key, a: known, off: off, want: 1, last: time.Now()}
+	w := &window{t: t, key: key, a: known, begin: off, off: off, want: 1, last: time.Now()}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	body, a, err := t.store.GetRange(w.ctx, key, known.ETag, off, rangeSize)
 	if err == nil && known.Key != "" && changed(a, known) {
@@ -98,7 +102,7 @@ func (w *window) Read(p []byte) (int, error) {
 	w.last = time.Now()
 	w.waited += w.last.Sub(now)
 	w.off += int64(n)
-	if w.moved += int64(n); w.moved >= judgeAfter && w.off < w.a.Size {
+	if w.moved += int64(n); w.moved >= judgeAfter && w.off >= w.begin+readAtOnce && w.off < w.a.Size {
 		w.judge()
 	}
 	return n, err

@@ -441,7 +441,8 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, 
 }
 
 func (f *fake) list(w http.ResponseWriter, q url.Values) {
-	prefix, token := q.Get("prefix"), q.Get("continuation-token")
+	after, _ := hex.DecodeString(q.Get("continuation-token"))
+	prefix, token := q.Get("prefix"), string(after)
 	most, _ := strconv.Atoi(q.Get("max-keys"))
 	keys := make([]string, 0, len(f.objects))
 	for k := range f.objects {
@@ -489,9 +490,8 @@ func (f *fake) list(w http.ResponseWriter, q url.Values) {
 	}
 	fmt.Fprintf(w, "<IsTruncated>%v</IsTruncated>%s", truncated, out.String())
 	if truncated {
-		var b bytes.Buffer
-		xml.EscapeText(&b, []byte(last))
-		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", b.String())
+		// A token is no key, and no encoding is applied to it.
+		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", hex.EncodeToString([]byte(last)))
 	}
 	fmt.Fprint(w, "</ListBucketResult>")
 }
