@@ -74,6 +74,10 @@ func (g *gateway) addUser(t *testing.T, line string) {
 func storeCode(t *testing.T, c *clients.Conn, name string, body []byte) int {
 	t.Helper()
 	r, err := c.Store(t.Context(), name, body)
+	var refused *clients.Refused
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
 	if err != nil && r.Code == 0 {
 		if r, err = c.ReadReply(); err != nil {
 			t.Fatal(err)

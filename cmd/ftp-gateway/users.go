@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
@@ -37,12 +38,23 @@ func checkUsers(cfg *config.Config) config.Report {
 		case err != nil:
 			r = append(r, cfg.Problem(key, trimAuth(err), `make one with "ftp-gateway hash-password"; plain text of that form begins with "plain:"`))
 		case p.Plain():
-			w := cfg.Problem(key, "the password is plain text", `make a hash with "ftp-gateway hash-password"`)
+			text := "the password is plain text"
+			if weak(u.Name, strings.TrimPrefix(string(u.Password), auth.PlainPrefix)) {
+				text += ", and weak"
+			}
+			w := cfg.Problem(key, text, `make a hash with "ftp-gateway hash-password"`)
 			w.Warning = true
 			r = append(r, w)
 		}
 	}
 	return r
+}
+
+// weak reports whether a password is one of the first that anybody tries.
+func weak(user, password string) bool {
+	p := strings.ToLower(password)
+	return len(p) < 8 || strings.Contains(p, strings.ToLower(user)) || strings.Contains(p, "password") || strings.Trim(p, p[:1]) == "" ||
+		strings.HasPrefix("01234567890123456789", p) || strings.HasPrefix("1234567890", p)
 }
 
 // trimAuth is the error's text without the package's name, for people.
