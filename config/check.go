@@ -386,6 +386,16 @@ func (k *checker) renameDir(at string, n int) {
 	}
 }
 
+func (k *checker) resume(at, cut string, expire, abandon time.Duration) {
+	switch {
+	case cut != "resume":
+	case expire <= 0:
+		k.errorf(at+".resume_expire", "such as 24h", "has to be more than 0: what nobody resumes would stay for ever")
+	case abandon > 0 && abandon < expire:
+		k.warnf(at+".abandon_after", "at least resume_expire", "is shorter than resume_expire: it ends what could be resumed")
+	}
+}
+
 func (k *checker) backends() {
 	for _, name := range k.c.BackendNames() {
 		at, b := "backends."+name, k.c.Backends[name]
@@ -398,6 +408,7 @@ func (k *checker) backends() {
 		case b.S3 != nil:
 			k.bucket(at, b.S3.Bucket, b.S3.Endpoint)
 			k.renameDir(at, b.S3.RenameDirMaxKeys)
+			k.resume(at, b.S3.Cut, b.S3.ResumeExpire, b.S3.AbandonAfter)
 			s := b.S3
 			k.keyMode(at+".access_key_file", s.AccessKeyFile)
 			k.keyMode(at+".secret_key_file", s.SecretKeyFile)
@@ -414,6 +425,7 @@ func (k *checker) backends() {
 		case b.GCS != nil:
 			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
 			k.renameDir(at, b.GCS.RenameDirMaxKeys)
+			k.resume(at, b.GCS.Cut, b.GCS.ResumeExpire, 0)
 			k.gcsObjects(at, &b.GCS.GCSObjects, b.GCS.Anonymous)
 			if f := b.GCS.CredentialsFile; f != "" {
 				if b.GCS.Anonymous {

@@ -348,6 +348,13 @@ type S3 struct {
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
 	// never. Longer than any upload into the bucket takes, whoever makes it.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
+	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
+	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
+	// request more per upload and SIZE, and two for files of more than one part.
+	Cut string `yaml:"cut" enum:"discard,resume"`
+	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
+	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
+	ResumeExpire time.Duration `yaml:"resume_expire"`
 	S3Objects
 }
 
@@ -375,6 +382,13 @@ type GCS struct {
 	Move string `yaml:"move" enum:"auto,off"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
+	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
+	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
+	// request more per upload and SIZE, and two for files of more than one part.
+	Cut string `yaml:"cut" enum:"discard,resume"`
+	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
+	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
+	ResumeExpire time.Duration `yaml:"resume_expire"`
 	GCSObjects
 }
 
@@ -531,8 +545,12 @@ func Default() *Config {
 func (s *S3) setDefaults() {
 	s.AbandonAfter, s.RenameDirMaxKeys, s.KeepDirs = 24*time.Hour, 1000, "none"
 	s.MFMT = "off"
+	s.Cut, s.ResumeExpire = "discard", 24*time.Hour
 }
-func (g *GCS) setDefaults()       { g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto" }
+func (g *GCS) setDefaults() {
+	g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto"
+	g.Cut, g.ResumeExpire = "discard", 24*time.Hour
+}
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
 func (u *User) setDefaults()      { u.Permissions, u.Overwrite = "elradfmwMT", "yes" }
 func (a *Anonymous) setDefaults() { a.Permissions, a.Overwrite = "elr", "yes" }

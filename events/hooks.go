@@ -120,7 +120,7 @@ func (s *Sinks) Hooks() protocol.Hooks {
 
 // changes are the types of what commands do to the tree.
 var changes = map[string]Type{
-	"DELE": Deleted, "RNTO": Renamed, "MKD": DirectoryMade, "RMD": DirectoryRemoved, "SITE CPTO": Copied,
+	"DELE": Deleted, "RNTO": Renamed, "MKD": DirectoryMade, "RMD": DirectoryRemoved, "SITE CPTO": Copied, "COMB": Copied,
 }
 
 func (s *Sinks) changed(c protocol.Client, ch protocol.Change) {

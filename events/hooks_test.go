@@ -44,6 +44,7 @@ func TestHooksBecomeEvents(t *testing.T) {
 	h.Changed(c, protocol.Change{Verb: "MKD", Path: "/d"})
 	h.Changed(c, protocol.Change{Verb: "RMD", Path: "/d"})
 	h.Changed(c, protocol.Change{Verb: "SITE CPTO", Path: "/a", To: "/c"})
+	h.Changed(c, protocol.Change{Verb: "COMB", Path: "/a", To: "/c"})
 	h.Changed(c, protocol.Change{Verb: "MFMT", Path: "/d"})
 	h.Logout(c)
 	h.Disconnect(c, time.Second)
@@ -62,7 +63,7 @@ func TestHooksBecomeEvents(t *testing.T) {
 			t.Errorf("received: %s", l)
 		}
 	}
-	want := "connect login_failed login received incomplete_received sent incomplete_sent renamed deleted directory_made directory_removed copied logout disconnect"
+	want := "connect login_failed login received incomplete_received sent incomplete_sent renamed deleted directory_made directory_removed copied copied logout disconnect"
 	if strings.Join(got, " ") != want {
 		t.Errorf("log: %v, want %s", got, want)
 	}

@@ -35,9 +35,9 @@ func TestBucketRefusals(t *testing.T) {
 					}
 				}
 			}
-			refuse(550, "APPE f.txt")
-			refuse(550, "APPE new.txt")
-			refuse(550, "REST 4", "STOR f.txt")
+			refuse(554, "REST 99", "STOR f.txt")
+			refuse(550, "REST 4", "STOR absent.txt")
+			refuse(553, "APPE dir")
 			refuse(553, "STOR dir")
 			refuse(553, "STOR f.txt/below")
 			refuse(550, "MKD f.txt")

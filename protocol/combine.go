@@ -45,19 +45,33 @@ func (s *session) cmdCOMB(arg string) {
 		return
 	}
 	c.mayAppend, c.mayWrite = perm.Has(auth.PermAppend), perm.Has(auth.PermWrite)
-	s.beginWork("COMB", c.target, work{do: func(t *transfer, fsys afero.Fs) (answer, error) {
-		left, err := c.run(t, fsys)
-		if err != nil {
-			return answer{}, err
-		}
-		for p, err := range left {
-			s.log.Warn("COMB: a part could not be removed", "path", p, "err", err)
-		}
-		if len(left) > 0 {
-			return answer{250, fmt.Sprintf("Combined, but %d parts could not be removed", len(left))}, nil
-		}
-		return answer{250, "Combined"}, nil
-	}})
+	var left map[string]error // written by the work before its end, read behind it
+	s.beginWork("COMB", c.target, work{
+		do: func(t *transfer, fsys afero.Fs) (a answer, err error) {
+			if left, err = c.run(t, fsys); err != nil {
+				return answer{}, err
+			}
+			for p, err := range left {
+				s.log.Warn("COMB: a part could not be removed", "path", p, "err", err)
+			}
+			if len(left) > 0 {
+				return answer{250, fmt.Sprintf("Combined, but %d parts could not be removed", len(left))}, nil
+			}
+			return answer{250, "Combined"}, nil
+		},
+		changes: func() {
+			for _, p := range c.parts {
+				s.changed("COMB", p, c.target)
+			}
+			gone := map[string]bool{}
+			for _, p := range c.parts {
+				if left[p] == nil && !gone[p] {
+					gone[p] = true
+					s.changed("DELE", p, "")
+				}
+			}
+		},
+	})
 }
 
 // combining is one COMB.
@@ -178,6 +192,7 @@ func (s *session) siteCPTO(arg string) {
 		do: func(t *transfer, fsys afero.Fs) (answer, error) {
 			return answer{250, "Copied"}, vfs.Copy(fsys, from, p)
 		},
-		refuse: func(err error) replyTo { return replyFor(err, naming) },
+		refuse:  func(err error) replyTo { return replyFor(err, naming) },
+		changes: func() { s.changed("SITE CPTO", from, p) },
 	})
 }

@@ -146,15 +146,30 @@ func (s *session) dispatch(text []byte) {
 	s.debugCommand(verb, arg)
 	s.lastCode = 0
 	cmd := commands[verb]
-	arg = s.runCommand(verb, cmd, arg)
-	if verb != "RNFR" && verb != "RNTO" {
+	if verb != "RNTO" {
 		s.renameFrom = ""
 	}
+	arg = s.runCommand(verb, cmd, arg)
+	s.spend(verb)
 	if s.transfer == nil || cmd != nil && cmd.now {
 		s.commandDone(verb, cmd, arg, start)
 		return
 	}
 	s.transfer.line = commandLine{verb, cmd, arg, start}
+}
+
+// spend forgets what was said about the next transfer where that was refused, whoever refused it: the
+// one behind it is another.
+func (s *session) spend(verb string) {
+	if s.transfer != nil {
+		return
+	}
+	switch verb {
+	case "STOR", "APPE", "STOU":
+		s.rest, s.allo, s.files.rang = 0, -1, nil
+	case "RETR":
+		s.rest, s.files.rang = 0, nil
+	}
 }
 
 // commandLine is a command that has begun a transfer and is still to be reported.

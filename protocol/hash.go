@@ -388,7 +388,7 @@ func (s *Server) hash(t *transfer, fsys afero.Fs, h hashing) (hashed, error) {
 		return hashed{}, &fs.PathError{Op: "hash", Path: h.p, Err: vfs.ErrBadOffset}
 	}
 	to = min(to, size)
-	if to-from > s.maxHash() {
+	if to-from > s.maxHash()-t.moved.Load() { // of all files that the command reads
 		return hashed{}, errHashTooLarge
 	}
 	d := newDigest(h.algo)

@@ -33,7 +33,7 @@ type Hooks struct {
 
 // Change is what a command has done to the tree. Paths are the client's.
 type Change struct {
-	Verb string // DELE, RMD, MKD, RNTO and others
+	Verb string // DELE, RMD, MKD, RNTO, SITE CPTO; COMB for each part, and then DELE
 	Path string // what the command was about; of a renaming, the old name
 	To   string // of a renaming or copy the new name, else empty
 }

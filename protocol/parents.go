@@ -41,10 +41,10 @@ func (s *session) makeDirs(fsys afero.Fs, dir string, depth int) (bool, error) {
 	if depth == 0 || dir == "/" || !s.account.Permissions.At(dir).Has(auth.PermMkdir) {
 		return false, missing
 	}
-	err := fsys.Mkdir(dir, 0o777)
+	err := fsys.Mkdir(dir, 0o777&^s.files.umask)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err = s.makeDirs(fsys, path.Dir(dir), depth-1); err == nil {
-			err = fsys.Mkdir(dir, 0o777)
+			err = fsys.Mkdir(dir, 0o777&^s.files.umask)
 		}
 	}
 	if errors.Is(err, fs.ErrExist) { // it was not the directory that was missing, or another session was faster

@@ -148,6 +148,9 @@ func (s *session) loop() {
 		}
 		if l, ok := s.queued.pop(); ok {
 			s.answer(l)
+			if s.queued.empty() {
+				s.quitting = false // a QUIT that was among them has ended the session, or was refused
+			}
 			continue
 		}
 		if s.queued.lost {

@@ -172,6 +172,7 @@ func (s *session) cmdAUTH(arg string) {
 	// A new security state: the login begins anew, RFC 4217 section 11.
 	if s.account != nil {
 		s.logout()
+		s.named(s.sni) // the host of the old login was not to be changed
 	}
 	s.user, s.userSent, s.pbsz = "", false, false
 	s.private = mech == "SSL" || mech == "TLS-P" // RFC 4217 section 4: PROT P is implied

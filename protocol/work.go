@@ -15,6 +15,8 @@ import (
 // their turn, and the end of the control connection or of the server ends it.
 type work struct {
 	do func(t *transfer, fsys afero.Fs) (answer, error)
+	// changes tells the hooks what was done, on the session's goroutine; nil for nothing.
+	changes func()
 	// refuse makes the reply of an error; nil means replyFor.
 	refuse func(error) replyTo
 }
@@ -54,6 +56,9 @@ func (t *transfer) workRun(fsys afero.Fs) (o outcome) {
 func (s *session) workDone(t *transfer, o outcome) {
 	switch {
 	case o.err == nil:
+		if t.work.changes != nil {
+			t.work.changes()
+		}
 		s.reply(o.answer.code, o.answer.text)
 	default:
 		refuse := t.work.refuse

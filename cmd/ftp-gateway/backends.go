@@ -48,7 +48,7 @@ type backends map[string]*backend
 
 // openBackends opens the back ends of a configuration. The budget is needed where there
 // are buckets. It sends no request.
-func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget, m *metrics.Metrics) (backends, error) {
+func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget, m *metrics.Metrics, log *slog.Logger) (backends, error) {
 	all := backends{}
 	for _, name := range cfg.BackendNames() {
 		at := "backends." + name
@@ -60,7 +60,7 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 		case c.Unix != nil:
 			b, err = openUnix(name, c.Unix)
 		case c.S3 != nil:
-			b, err = openS3(ctx, name, cfg, c.S3, budget, func(next http.RoundTripper) http.RoundTripper {
+			b, err = openS3(ctx, name, cfg, c.S3, budget, log, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, s3Operation, next)
 			})
 		case c.GCS != nil:

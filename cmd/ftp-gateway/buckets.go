@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path"
@@ -65,7 +67,24 @@ func authorities(file config.Path) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
+// scratchDir is the directory below a prefix for what has to be stored beside the files.
+const scratchDir = ".ftpgw/"
+
+// parked gives the options of a login's tree its place for scratch, and for cut uploads where they are kept.
+// Who is confined to the tree's prefix has the place there; the janitor looks below the back end's own.
+func parked(o *object.Options, all *object.Parks, store object.Store, base, cut string, confined bool) error {
+	if o.Scratch = base + scratchDir; confined {
+		o.Scratch = o.Prefix + scratchDir
+	}
+	if cut != "resume" {
+		return nil
+	}
+	var err error
+	o.Parks, err = all.On(store, o.Scratch)
+	return err
+}
+
+func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, budget *object.Budget, log *slog.Logger, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
 	roots, err := authorities(c.CAFile)
 	if err != nil {
 		return nil, err
@@ -77,7 +96,7 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 	store, err := s3.New(ctx, s3.Options{
 		Bucket: c.Bucket, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle, Profile: c.Profile,
 		AccessKey: string(c.AccessKey), SecretKey: string(c.SecretKey),
-		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure,
+		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure, Log: log,
 		KeepACL: c.KeepACL, TouchByCopy: c.MFMT == "copy",
 		Settings: s3.Settings{
 			StorageClass: c.StorageClass, ACL: c.ACL,
@@ -90,6 +109,10 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 	if err != nil {
 		return nil, err
 	}
+	parks, err := object.NewParks(store, below(c.Prefix, "")+scratchDir)
+	if err != nil {
+		return nil, err
+	}
 	b := &backend{
 		what:  "s3 bucket " + c.Bucket,
 		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
@@ -99,16 +122,27 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 			if err != nil {
 				return nil, err
 			}
-			return object.New(own, object.Options{
+			o := object.Options{
 				Name: name, Prefix: prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
 				RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
 				Tags: filled(m, c.Tags), Metadata: filled(m, c.Metadata),
-			})
+			}
+			if err := parked(&o, parks, own, below(c.Prefix, ""), c.Cut, c.Role != nil && c.Role.Confine); err != nil {
+				return nil, err
+			}
+			return object.New(own, o)
 		},
 	}
-	if c.AbandonAfter > 0 {
-		b.sweep = func(ctx context.Context) (int, error) {
-			return store.AbortStale(ctx, below(c.Prefix, ""), c.AbandonAfter)
+	if c.AbandonAfter > 0 || c.Cut == "resume" {
+		b.sweep = func(ctx context.Context) (n int, err error) {
+			if c.Cut == "resume" {
+				n, err = parks.Sweep(ctx, c.ResumeExpire)
+			}
+			if c.AbandonAfter > 0 {
+				m, serr := store.AbortStale(ctx, below(c.Prefix, ""), c.AbandonAfter)
+				n, err = n+m, errors.Join(err, serr)
+			}
+			return n, err
 		}
 	}
 	return b, nil
@@ -144,7 +178,11 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 	if err != nil {
 		return nil, err
 	}
-	return &backend{
+	parks, err := object.NewParks(store, below(c.Prefix, "")+scratchDir)
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{
 		what:  "gcs bucket " + c.Bucket,
 		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
 		tree: func(ctx context.Context, _ *auth.Account, m config.Moment, dir string) (afero.Fs, error) {
@@ -157,11 +195,19 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 			if err != nil {
 				return nil, err
 			}
-			return object.New(own, object.Options{
+			o := object.Options{
 				Name: name, Prefix: prefix, StrictClash: c.StrictNames, Budget: budget, CommitTimeout: cfg.Limits.Commit,
 				RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
 				Metadata: filled(m, c.Metadata),
-			})
+			}
+			if err := parked(&o, parks, own, below(c.Prefix, ""), c.Cut, c.Confine); err != nil {
+				return nil, err
+			}
+			return object.New(own, o)
 		},
-	}, nil
+	}
+	if c.ResumeExpire > 0 { // what is appended is stored there for a moment
+		b.sweep = func(ctx context.Context) (int, error) { return parks.Sweep(ctx, c.ResumeExpire) }
+	}
+	return b, nil
 }

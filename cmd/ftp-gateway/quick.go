@@ -227,7 +227,11 @@ func (q *quick) share(env func(string) (string, bool)) (config.Backend, error) {
 		}
 		return config.Backend{S3: b}, nil
 	case "gs":
-		return config.Backend{GCS: &config.GCS{Bucket: u.Host, Prefix: prefix, RenameDirMaxKeys: 1000}}, nil
+		b := &config.GCS{Bucket: u.Host, Prefix: prefix, RenameDirMaxKeys: 1000}
+		if q.write {
+			b.ResumeExpire = 24 * time.Hour
+		}
+		return config.Backend{GCS: b}, nil
 	}
 	return config.Backend{}, fmt.Errorf("--directory: %q is neither a directory nor s3:// nor gs://", q.directory)
 }

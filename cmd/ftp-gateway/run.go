@@ -41,7 +41,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 		budget = object.NewBudget(cfg.Budget())
 		m.UploadMemory(metrics.Memory{Limit: budget.Limit, InUse: budget.InUse, Reserved: budget.Reserved, Waiting: budget.Waiting})
 	}
-	stores, err := openBackends(ctx, cfg, budget, m)
+	stores, err := openBackends(ctx, cfg, budget, m, log)
 	if err != nil {
 		return err
 	}

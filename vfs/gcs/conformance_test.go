@@ -32,6 +32,8 @@ func TestConformance(t *testing.T) {
 		return tree
 	}, vfstest.Caps{
 		FirstPart:    chunkUnit,
+		Append:       true,
+		Resume:       true,
 		ImplicitDirs: true,
 		RenameDir:    true,
 		Chtimes:      true,

@@ -63,12 +63,25 @@ type stored struct {
 	meta    map[string]string
 	class   string
 	created time.Time
+	attrs   resourceAttrs
 	gzip    bool // stored with Content-Encoding gzip
+}
+
+// resourceAttrs is what a client may say of an object and get back.
+type resourceAttrs struct {
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	CustomTime         string            `json:"customTime,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
 }
 
 type session struct {
 	key, ctype string
-	absent     bool
+	attrs      resourceAttrs
+	match      string // ifGenerationMatch
 	data       []byte
 	done       *stored
 }
@@ -197,6 +210,8 @@ func (f *fake) op(r *http.Request) string {
 		return "begin"
 	case up:
 		return "insert"
+	case strings.HasSuffix(rest, "/compose"):
+		return "compose"
 	case strings.Contains(rest, "/rewriteTo/"):
 		return "rewrite"
 	case strings.Contains(rest, "/moveTo/"):
@@ -232,6 +247,8 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(499)
 	case "rewrite":
 		f.rewrite(w, r)
+	case "compose":
+		f.compose(w, r)
 	case "move":
 		f.move(w, r)
 	case "bucket":
@@ -254,11 +271,22 @@ func answer(w http.ResponseWriter, key string, o *stored) {
 }
 
 func resourceOf(key string, o *stored) map[string]any {
-	return map[string]any{
-		"name": key, "bucket": testBucket, "size": strconv.Itoa(len(o.data)), "generation": strconv.FormatInt(o.gen, 10),
-		"crc32c": encodeSum(crc32.Checksum(o.data, castagnoli)), "contentType": o.ctype, "metadata": o.meta, "md5Hash": md5Of(o.data), "storageClass": o.class,
-		"timeCreated": o.created.Format(time.RFC3339), "updated": o.created.Add(time.Hour).Format(time.RFC3339),
+	m := map[string]any{}
+	if b, err := json.Marshal(o.attrs); err == nil {
+		json.Unmarshal(b, &m)
 	}
+	maps.Copy(m, map[string]any{
+		"name": key, "bucket": testBucket, "size": strconv.Itoa(len(o.data)), "generation": strconv.FormatInt(o.gen, 10),
+		"crc32c": encodeSum(crc32.Checksum(o.data, castagnoli)), "contentType": o.ctype, "md5Hash": md5Of(o.data),
+		"timeCreated": o.created.Format(time.RFC3339), "updated": o.created.Add(time.Hour).Format(time.RFC3339),
+	})
+	if o.meta != nil {
+		m["metadata"] = o.meta
+	}
+	if o.class != "" {
+		m["storageClass"] = o.class
+	}
+	return m
 }
 
 func md5Of(data []byte) string {
@@ -272,7 +300,10 @@ func (f *fake) insert(w http.ResponseWriter, r *http.Request) {
 		f.t.Errorf("insert: %v", err)
 	}
 	mr := multipart.NewReader(r.Body, params["boundary"])
-	var meta struct{ Name, ContentType, CRC32C string }
+	var meta struct {
+		Name, ContentType, CRC32C string
+		resourceAttrs
+	}
 	part, err := mr.NextPart()
 	if err == nil {
 		err = json.NewDecoder(part).Decode(&meta)
@@ -297,14 +328,21 @@ func (f *fake) insert(w http.ResponseWriter, r *http.Request) {
 		fail(w, 400, "invalid", "Provided CRC32C does not match calculated")
 		return
 	}
-	if f.refused(w, r.URL.Query().Get("ifGenerationMatch") == "0", meta.Name) {
+	if f.refused(w, r.URL.Query().Get("ifGenerationMatch"), meta.Name) {
 		return
 	}
-	answer(w, meta.Name, f.put(meta.Name, data, meta.ContentType))
+	o := f.put(meta.Name, data, meta.ContentType)
+	o.attrs = meta.resourceAttrs
+	answer(w, meta.Name, o)
 }
 
-func (f *fake) refused(w http.ResponseWriter, absent bool, key string) bool {
-	if absent && f.objects[key] != nil {
+// refused answers for the precondition ifGenerationMatch, "" for none.
+func (f *fake) refused(w http.ResponseWriter, match string, key string) bool {
+	gen := "0"
+	if o := f.objects[key]; o != nil {
+		gen = strconv.FormatInt(o.gen, 10)
+	}
+	if match != "" && match != gen {
 		fail(w, 412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 		return true
 	}
@@ -312,18 +350,21 @@ func (f *fake) refused(w http.ResponseWriter, absent bool, key string) bool {
 }
 
 func (f *fake) begin(w http.ResponseWriter, r *http.Request) {
-	var meta struct{ Name, ContentType string }
+	var meta struct {
+		Name, ContentType string
+		resourceAttrs
+	}
 	if err := json.NewDecoder(r.Body).Decode(&meta); err != nil {
 		f.t.Errorf("begin: %v", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	absent := r.URL.Query().Get("ifGenerationMatch") == "0"
-	if f.refused(w, absent, meta.Name) {
+	match := r.URL.Query().Get("ifGenerationMatch")
+	if f.refused(w, match, meta.Name) {
 		return
 	}
 	id := fmt.Sprint("s", len(f.sessions))
-	f.sessions[id] = &session{key: meta.Name, ctype: meta.ContentType, absent: absent}
+	f.sessions[id] = &session{key: meta.Name, ctype: meta.ContentType, attrs: meta.resourceAttrs, match: match}
 	w.Header().Set("Location", "/upload/storage/v1/b/"+testBucket+"/o?uploadType=resumable&upload_id="+id)
 }
 
@@ -369,10 +410,11 @@ func (f *fake) chunk(w http.ResponseWriter, r *http.Request) {
 			fail(w, 400, "invalid", "Provided hash does not match: "+h)
 			return
 		}
-		if f.refused(w, s.absent, s.key) {
+		if f.refused(w, s.match, s.key) {
 			return
 		}
 		s.done = f.put(s.key, s.data, s.ctype)
+		s.done.attrs = s.attrs
 		answer(w, s.key, s.done)
 		return
 	}
@@ -464,6 +506,50 @@ func (f *fake) media(w http.ResponseWriter, r *http.Request, o *stored) {
 		}
 	}
 	w.Write(data)
+}
+
+// compose is objects.compose with its preconditions and the checksum of the whole.
+func (f *fake) compose(w http.ResponseWriter, r *http.Request) {
+	key := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o/"), "/compose")
+	var in struct {
+		Destination struct {
+			ContentType, CRC32C string
+			resourceAttrs
+		}
+		SourceObjects []struct {
+			Name                string
+			Generation          string
+			ObjectPreconditions struct{ IfGenerationMatch string }
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in.SourceObjects) > 32 {
+		fail(w, 400, "invalid", "bad compose")
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.refused(w, r.URL.Query().Get("ifGenerationMatch"), key) {
+		return
+	}
+	var data []byte
+	for _, src := range in.SourceObjects {
+		o := f.objects[src.Name]
+		if o == nil || src.Generation != "" && src.Generation != strconv.FormatInt(o.gen, 10) {
+			fail(w, 404, "notFound", "No such object: "+testBucket+"/"+src.Name)
+			return
+		}
+		if f.refused(w, src.ObjectPreconditions.IfGenerationMatch, src.Name) {
+			return
+		}
+		data = append(data, o.data...)
+	}
+	if in.Destination.CRC32C != "" && in.Destination.CRC32C != encodeSum(crc32.Checksum(data, castagnoli)) {
+		fail(w, 400, "invalid", "Provided CRC32C does not match calculated")
+		return
+	}
+	o := f.put(key, data, in.Destination.ContentType)
+	o.attrs = in.Destination.resourceAttrs
+	answer(w, key, o)
 }
 
 func (f *fake) rewrite(w http.ResponseWriter, r *http.Request) {

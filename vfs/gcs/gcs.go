@@ -111,6 +111,10 @@ type Options struct {
 	// may be to be stored by one request. It is rounded up to a multiple of 256 KiB,
 	// which GCS demands of all parts but the last. 0 means 8 MiB.
 	PartSize int64
+
+	// AppendThrough is how many bytes of an object may go through this program where a file is
+	// continued in its middle. Default 1 GiB.
+	AppendThrough int64
 }
 
 // Settings are what new objects are given. The zero value leaves everything to the bucket.
@@ -129,6 +133,7 @@ type Store struct {
 	project string // userProject
 	upload  string // address that uploads begin at
 	part    int64
+	through int64 // AppendThrough
 	budget  *object.Budget
 	limits  limits
 
@@ -206,6 +211,9 @@ func open(ctx context.Context, o Options, l limits) (*Store, error) {
 	}
 	s.transport.TLSClientConfig.RootCAs = o.RootCAs
 	s.noMove.Store(o.NoMove)
+	if s.through = o.AppendThrough; s.through <= 0 {
+		s.through = 1 << 30
+	}
 	s.part = roundUp(o.PartSize, chunkUnit)
 	if s.part <= 0 {
 		s.part = defaultPartSize

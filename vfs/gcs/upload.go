@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"cloud.google.com/go/storage"
 
@@ -38,14 +39,18 @@ func (s *Store) Put(ctx context.Context, key string, o object.PutOptions) (objec
 	if o.ContentType == "" || strings.ContainsAny(o.ContentType, "\r\n") {
 		o.ContentType = defaultType
 	}
-	return object.NewUpload(ctx, s.budget, &sink{s: s, key: key, o: o}, object.UploadOptions{
+	return s.put(ctx, &sink{s: s, key: key, o: o}), nil
+}
+
+func (s *Store) put(ctx context.Context, k *sink) object.Upload {
+	return object.NewUpload(ctx, s.budget, k, object.UploadOptions{
 		FirstPart: s.part,
 		// A session takes its bytes in order. While one part is sent, the next one fills.
 		Parallel:     1,
 		MaxSize:      maxObject,
 		Table:        castagnoli,
 		AbortTimeout: s.limits.cleanup,
-	}), nil
+	})
 }
 
 // sink makes the requests of one upload.
@@ -53,6 +58,7 @@ type sink struct {
 	s   *Store
 	key string
 	o   object.PutOptions
+	old *storage.ObjectAttrs // the object that is replaced, whose attributes the new one gets; nil for none
 
 	// Of a resumable session, see resumable.go.
 	session string
@@ -77,6 +83,8 @@ func (k *sink) address(kind string) string {
 	q := url.Values{"uploadType": {kind}, "name": {k.key}, "projection": {"noAcl"}, "fields": {"size,crc32c,generation"}}
 	if k.o.IfAbsent {
 		q.Set("ifGenerationMatch", "0")
+	} else if k.o.IfMatch != "" {
+		q.Set("ifGenerationMatch", k.o.IfMatch)
 	}
 	for name, value := range map[string]string{"userProject": k.s.project, "predefinedAcl": k.s.set.ACL, "kmsKeyName": k.s.set.KMSKey} {
 		if value != "" {
@@ -88,13 +96,26 @@ func (k *sink) address(kind string) string {
 
 // metadata is the resource that the upload begins with; without sum the checksum comes at the end.
 func (k *sink) metadata(sum string) ([]byte, error) {
-	return json.Marshal(struct {
-		Name        string            `json:"name"`
-		ContentType string            `json:"contentType"`
-		Class       string            `json:"storageClass,omitempty"`
-		CRC32C      string            `json:"crc32c,omitempty"`
-		Metadata    map[string]string `json:"metadata,omitempty"`
-	}{k.key, k.o.ContentType, k.s.set.StorageClass, sum, k.o.Metadata})
+	m := struct {
+		Name               string            `json:"name"`
+		ContentType        string            `json:"contentType"`
+		CRC32C             string            `json:"crc32c,omitempty"`
+		ContentEncoding    string            `json:"contentEncoding,omitempty"`
+		ContentLanguage    string            `json:"contentLanguage,omitempty"`
+		ContentDisposition string            `json:"contentDisposition,omitempty"`
+		CacheControl       string            `json:"cacheControl,omitempty"`
+		StorageClass       string            `json:"storageClass,omitempty"`
+		CustomTime         *time.Time        `json:"customTime,omitempty"`
+		Metadata           map[string]string `json:"metadata,omitempty"`
+	}{Name: k.key, ContentType: k.o.ContentType, CRC32C: sum, StorageClass: k.s.set.StorageClass, Metadata: k.o.Metadata}
+	if k.old != nil {
+		m.ContentEncoding, m.ContentLanguage, m.ContentDisposition = k.old.ContentEncoding, k.old.ContentLanguage, k.old.ContentDisposition
+		m.CacheControl, m.StorageClass, m.Metadata = k.old.CacheControl, k.old.StorageClass, k.old.Metadata
+		if !k.old.CustomTime.IsZero() {
+			m.CustomTime = &k.old.CustomTime
+		}
+	}
+	return json.Marshal(m)
 }
 
 // Single implements [object.Sink]: metadata and content in one request.

@@ -52,6 +52,12 @@ func (f *FS) openAt(name string, offset int64) (*writer, error) {
 	if f.dirs.has(w.name) {
 		return nil, vfs.ErrIsDir
 	}
+	if p := f.t.o.Parks; p != nil {
+		w.u, w.park, w.size, err = p.resume(f.ctx, key, offset)
+		if err != nil || w.u != nil {
+			return w, err
+		}
+	}
 	store, ok := f.t.store.(Appender)
 	if !ok {
 		return nil, errors.ErrUnsupported

@@ -17,6 +17,12 @@
 // can exist side by side; what asks for a file reaches the one, what asks for a
 // directory the other, and a name alone means the file.
 //
+// # Renames
+//
+// A rename is a copy and a deletion, each of exactly what was seen before, so that an
+// upload in between is never lost: see [FS.Rename]. Of a directory all is
+// copied before anything is deleted. A store that can do better says so ([Mover], [PrefixMover]).
+//
 // # Uploads
 //
 // Nothing is visible before the file is closed, and [io.Closer.Close] returns nil only when the

@@ -6,3 +6,10 @@ func StickyDirs(f *FS) int {
 	defer f.dirs.mu.Unlock()
 	return len(f.dirs.dirs)
 }
+
+// ExpireUploads removes what can be continued, as a lifecycle rule does.
+func (m *Mem) ExpireUploads() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.uploads)
+}

@@ -35,6 +35,9 @@ type Options struct {
 	// Budget is the memory for reading ahead of a client that is faster than one
 	// connection to the store. Nil reads one range after the other.
 	Budget *Budget
+	// Parks keeps uploads that were cut, for a resume; it is shared by all trees of a
+	// back end. Nil discards them.
+	Parks *Parks
 	// CommitTimeout bounds a file's Close: what it still has to send, and the
 	// store's confirmation. Default 5 minutes.
 	CommitTimeout time.Duration
@@ -160,6 +163,9 @@ func (f *FS) statFile(name string) (os.FileInfo, error) {
 	}
 	if key == f.t.prefix {
 		return nil, vfs.ErrIsDir
+	}
+	if a, err := f.t.parked(f.ctx, key); err != nil || a.Key != "" {
+		return fileInfo(clean(name), a), err
 	}
 	a, err := f.t.store.Head(f.ctx, key)
 	if err != nil {
@@ -304,16 +310,11 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 			return nil, err
 		}
 	}
-	u, err := f.t.store.Put(f.ctx, key, PutOptions{
-		IfAbsent:    excl,
-		ContentType: contentType(clean),
-		Metadata:    f.t.o.Metadata,
-		Tags:        f.t.o.Tags,
-	})
+	u, park, err := f.t.put(f.ctx, key, f.t.putOptions(clean, excl))
 	if err != nil {
 		return nil, err
 	}
-	return &writer{fs: f, given: name, name: clean, u: u}, nil
+	return &writer{fs: f, given: name, name: clean, u: u, park: park}, nil
 }
 
 // noClash returns an error if the file would have the name of a directory or

@@ -38,6 +38,7 @@ type Mem struct {
 	objects map[string]memObject
 	types   map[string]string
 	pending map[*memSink]struct{}
+	uploads map[string]map[int][]byte // parts of those that can be continued, by id
 	counts  map[string]int
 	version int
 }
@@ -91,6 +92,7 @@ func NewMem(budget *Budget, part int64) *Mem {
 		objects: make(map[string]memObject),
 		types:   make(map[string]string),
 		pending: make(map[*memSink]struct{}),
+		uploads: make(map[string]map[int][]byte),
 		counts:  make(map[string]int),
 	}
 }
@@ -110,7 +112,7 @@ func (m *Mem) Requests() map[string]int {
 func (m *Mem) Pending() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.pending)
+	return len(m.pending) + len(m.uploads)
 }
 
 // Keys returns all keys, sorted.
@@ -344,6 +346,11 @@ type memSink struct {
 	key   string
 	o     PutOptions
 	head  []byte // comes before all parts
+	id    string // known to others; empty while nobody has to know it
+	begun func(ctx context.Context, id string) error
+	first []Part // parts before those of the scheduler
+	after int    // the highest number that is taken
+	count int    // parts of the scheduler
 	parts map[int][]byte
 }
 
@@ -363,6 +370,10 @@ func (s *memSink) receive(body Body) ([]byte, error) {
 // publish makes the object visible if its condition holds.
 func (s *memSink) publish(ctx context.Context, op string, n int, data []byte) error {
 	s.m.mu.Lock()
+	if _, known := s.m.uploads[s.id]; s.id != "" && !known {
+		s.m.mu.Unlock()
+		return fmt.Errorf("mem: no such upload: %w", vfs.ErrBusy)
+	}
 	old, exists := s.m.objects[s.key]
 	refused := exists && s.o.IfAbsent
 	changed := s.o.IfMatch != "" && old.ETag != s.o.IfMatch
@@ -370,6 +381,7 @@ func (s *memSink) publish(ctx context.Context, op string, n int, data []byte) er
 		s.m.set(s.key, append(slices.Clone(s.head), data...))
 		s.m.types[s.key] = s.o.ContentType
 		delete(s.m.pending, s)
+		delete(s.m.uploads, s.id)
 	}
 	s.m.mu.Unlock()
 	switch {
@@ -382,6 +394,14 @@ func (s *memSink) publish(ctx context.Context, op string, n int, data []byte) er
 }
 
 func (s *memSink) Single(ctx context.Context, body Body) error {
+	if len(s.first) > 0 {
+		if body.Size() > 0 {
+			if err := s.Part(ctx, 1, body); err != nil {
+				return err
+			}
+		}
+		return s.Complete(ctx)
+	}
 	n, err := s.m.request(ctx, "single", s.key)
 	if err != nil {
 		return err
@@ -394,14 +414,26 @@ func (s *memSink) Single(ctx context.Context, body Body) error {
 }
 
 func (s *memSink) Begin(ctx context.Context) error {
+	if s.id != "" {
+		return nil // it goes on
+	}
 	n, err := s.m.request(ctx, "begin", s.key)
 	if err != nil {
 		return err
 	}
 	s.m.mu.Lock()
-	s.m.pending[s] = struct{}{}
+	if s.begun == nil {
+		s.m.pending[s] = struct{}{}
+	} else {
+		s.m.version++
+		s.id = fmt.Sprintf("upload-%d", s.m.version)
+		s.m.uploads[s.id] = s.parts
+	}
 	s.m.mu.Unlock()
-	return s.m.answer(ctx, "begin", n, s.key)
+	if err := s.m.answer(ctx, "begin", n, s.key); err != nil || s.begun == nil {
+		return err
+	}
+	return s.begun(ctx, s.id)
 }
 
 func (s *memSink) Part(ctx context.Context, part int, body Body) error {
@@ -414,8 +446,13 @@ func (s *memSink) Part(ctx context.Context, part int, body Body) error {
 		return err
 	}
 	s.m.mu.Lock()
-	s.parts[part] = data
+	_, exists := s.m.uploads[s.id]
+	s.parts[s.after+part] = data
+	s.count = max(s.count, part)
 	s.m.mu.Unlock()
+	if s.id != "" && !exists {
+		return fmt.Errorf("mem: no such upload: %w", vfs.ErrBusy)
+	}
 	return s.m.answer(ctx, "part", n, s.key)
 }
 
@@ -425,9 +462,14 @@ func (s *memSink) Complete(ctx context.Context) error {
 		return err
 	}
 	var data []byte
-	for i := range len(s.parts) {
-		data = append(data, s.parts[i+1]...)
+	s.m.mu.Lock()
+	for _, p := range s.first {
+		data = append(data, s.parts[p.Number]...)
 	}
+	for i := range s.count {
+		data = append(data, s.parts[s.after+i+1]...)
+	}
+	s.m.mu.Unlock()
 	return s.publish(ctx, "complete", n, data)
 }
 
@@ -438,6 +480,7 @@ func (s *memSink) Abort(ctx context.Context) error {
 	}
 	s.m.mu.Lock()
 	delete(s.m.pending, s)
+	delete(s.m.uploads, s.id)
 	s.m.mu.Unlock()
 	return s.m.answer(ctx, "abort", n, s.key)
 }

@@ -36,8 +36,17 @@ func (f *FS) removeFile(name string) error {
 	if key == f.t.prefix {
 		return vfs.ErrIsDir
 	}
+	dropped := false
+	if p := f.t.o.Parks; p != nil {
+		if dropped, err = p.remove(f.ctx, key); err != nil {
+			return err
+		}
+	}
 	a, err := f.t.store.Head(f.ctx, key)
 	if err != nil {
+		if dropped && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if errors.Is(err, fs.ErrNotExist) && f.dirs.has(name) {
 			return vfs.ErrIsDir
 		}

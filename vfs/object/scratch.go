@@ -1,7 +1,9 @@
 package object
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"strings"
 )
 
@@ -11,4 +13,33 @@ const scratchDir = ".ftpgw/"
 // scratch returns a new key for something of that kind.
 func (t *tree) scratch(kind string) string {
 	return t.hidden + kind + "/" + strings.ToLower(rand.Text())
+}
+
+// putOptions are those of a file with that name.
+func (t *tree) putOptions(name string, absent bool) PutOptions {
+	return PutOptions{IfAbsent: absent, ContentType: contentType(name), Metadata: t.o.Metadata, Tags: t.o.Tags}
+}
+
+// put begins a file, and the right to park it where there is one.
+func (t *tree) put(ctx context.Context, key string, o PutOptions) (Upload, *parking, error) {
+	if t.o.Parks != nil {
+		return t.o.Parks.begin(ctx, key, o)
+	}
+	u, err := t.store.Put(ctx, key, o)
+	return u, nil, err
+}
+
+// parked describes the parked upload of key: its size is what a client may count on. It has no Key where there is none.
+func (t *tree) parked(ctx context.Context, key string) (Attrs, error) {
+	if t.o.Parks == nil {
+		return Attrs{}, nil
+	}
+	pk, _, err := t.o.Parks.find(ctx, key)
+	if errors.Is(err, errGone) {
+		return Attrs{}, nil
+	}
+	if err != nil || pk == nil || pk.size == 0 {
+		return Attrs{}, err
+	}
+	return Attrs{Key: key, Size: pk.size, ModTime: pk.note.mtime}, nil
 }

@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ type UploadOptions struct {
 	MaxSize int64
 	// Table is the polynomial of Body.Sum32, nil for crc32.IEEETable.
 	Table *crc32.Table
+	// Parkable: the upload may be parked, so that the end of the context of the writing does not end the parts under way.
+	Parkable bool
+	// Begun: the store has something of the upload already, which an Abort has to remove.
+	Begun bool
 	// AbortTimeout bounds the cleaning up after a commit that failed. Default 30 s.
 	AbortTimeout time.Duration
 }
@@ -81,6 +86,7 @@ func NewUpload(ctx context.Context, budget *Budget, sink Sink, o UploadOptions) 
 	// Begin is not called off with the parts: its answer names what has to be
 	// cleaned up.
 	u.beginCtx, u.stopBegin = context.WithCancel(context.WithoutCancel(ctx))
+	u.pending = o.Begun
 	u.limit = blocks(o.FirstPart)
 	if err := budget.Fits(o.FirstPart); err != nil {
 		u.fail(err)
@@ -105,6 +111,7 @@ type upload struct {
 	offset  int64 // bytes written so far
 	parts   int   // parts handed to goroutines
 	ended   bool
+	cut     error // the writing was called off; the parts were not
 
 	beginCtx  context.Context
 	stopBegin context.CancelFunc
@@ -128,6 +135,10 @@ func (u *upload) Write(p []byte) (int, error) {
 	}
 	n, err := u.write(p)
 	if err != nil {
+		if u.o.Parkable && u.put.Err() != nil && u.failed() == nil {
+			u.cut = err
+			return n, err
+		}
 		err = u.fail(err) // what is missing now must never be committed
 	}
 	return n, err
@@ -329,7 +340,7 @@ func (u *upload) Commit(ctx context.Context) error {
 }
 
 func (u *upload) commit(ctx context.Context) error {
-	if err := u.failed(); err != nil {
+	if err := cmp.Or(u.failed(), u.cut); err != nil {
 		return err
 	}
 	if u.parts == 0 {

@@ -21,6 +21,7 @@ type writer struct {
 	given string // the name as the caller wrote it
 	name  string // clean
 	u     Upload
+	park  *parking // nil where a cut upload is discarded
 	size  int64
 	fresh bool  // nothing had the name when the file was opened to be appended to
 	err   error // of the first Write that failed
@@ -76,7 +77,12 @@ func (w *writer) Close() error {
 	w.ended = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.fs.ctx), w.fs.t.o.CommitTimeout)
 	defer cancel()
-	if err := w.u.Commit(ctx); err != nil {
+	err := w.u.Commit(ctx)
+	if w.park != nil {
+		// What could not be removed is the janitor's. The file is what it is.
+		_ = w.park.over(ctx)
+	}
+	if err != nil {
 		if w.fresh && errors.Is(err, fs.ErrExist) {
 			err = fmt.Errorf("%w: %w", vfs.ErrBusy, err) // somebody else has made it in the meantime
 		}
@@ -99,7 +105,7 @@ func (w *writer) Stored() vfs.Stored {
 	return s
 }
 
-// Abort implements vfs.Aborter.
+// Abort implements vfs.Aborter. With Options.Parks what has arrived is kept for a resume.
 func (w *writer) Abort(cause error) error {
 	if w.ended {
 		return nil
@@ -107,7 +113,14 @@ func (w *writer) Abort(cause error) error {
 	w.ended = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.fs.ctx), w.fs.t.o.AbortTimeout)
 	defer cancel()
-	return w.fail("abort", w.u.Abort(ctx))
+	if w.park != nil && w.size > 0 && worth(w.err) {
+		return w.fail("park", w.park.park(ctx, w.u))
+	}
+	err := w.u.Abort(ctx)
+	if w.park != nil {
+		err = errors.Join(err, w.park.over(ctx))
+	}
+	return w.fail("abort", err)
 }
 
 func (w *writer) Stat() (os.FileInfo, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,8 @@ type Options struct {
 	// more each. Buckets whose owner owns all objects, as new ones do, have no such lists.
 	KeepACL bool
 
+	// Log is told what an operator should know and no request fails by. Nil for slog.Default().
+	Log *slog.Logger
 	// RootCAs are trusted for the server's certificate; nil for the system's.
 	RootCAs *x509.CertPool
 	// RoundTripper wraps the transport, to measure or log each attempt of each
@@ -169,6 +172,10 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	}{}
 	var rt http.RoundTripper
 	s.http, rt = newTransport(o)
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	rt = &clock{next: rt, log: o.Log}
 	if o.RoundTripper != nil {
 		rt = o.RoundTripper(rt)
 	}

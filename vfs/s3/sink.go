@@ -61,10 +61,11 @@ type sink struct {
 	id  string // of the multipart upload
 
 	// Of an upload that begins with bytes which the server has: see append.go.
-	old   *carried // the object that is replaced, whose attributes the new one gets; nil for none
-	head  int64    // so many bytes of it are copied as the first parts
-	after int      // number of the last part before those of the scheduler
-	first []part   // the parts before them
+	old   *carried                                   // the object that is replaced, whose attributes the new one gets; nil for none
+	head  int64                                      // so many bytes of it are copied as the first parts
+	after int                                        // number of the last part before those of the scheduler
+	first []part                                     // the parts before them
+	begun func(ctx context.Context, id string) error // nil where nobody has to know the id
 
 	mu    sync.Mutex
 	parts []part // part n of the scheduler at n-1
@@ -180,6 +181,9 @@ func (k *sink) fail(ctx context.Context, op string, err error) error {
 	switch {
 	case k.o.IfAbsent && code(err) == "PreconditionFailed":
 		return fmt.Errorf("%w: %w", fs.ErrExist, err)
+	case (k.begun != nil || k.after > 0) && errors.Is(err, errNoSuchUpload):
+		// Another process that went on with it was first, or it has expired.
+		return fmt.Errorf("%w: %w", vfs.ErrBusy, err)
 	case k.o.IfMatch != "" && errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", vfs.ErrBusy, err)
 	}
@@ -244,6 +248,9 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 
 // Begin implements object.Sink: CreateMultipartUpload.
 func (k *sink) Begin(ctx context.Context) error {
+	if k.id != "" {
+		return nil // it goes on
+	}
 	in := &s3.CreateMultipartUploadInput{Bucket: &k.s.bucket, Key: &k.key, ContentType: k.contentType(), Metadata: k.o.Metadata, Tagging: k.tagging()}
 	k.old.create(in)
 	if k.summing() {
@@ -254,11 +261,19 @@ func (k *sink) Begin(ctx context.Context) error {
 	if err != nil {
 		return k.fail(ctx, "begin upload", err)
 	}
-	k.id = aws.ToString(out.UploadId)
+	k.begin(aws.ToString(out.UploadId))
+	if k.begun != nil {
+		return k.begun(ctx, k.id)
+	}
+	return nil
+}
+
+// begin says that the upload is one of this process.
+func (k *sink) begin(id string) {
+	k.id = id
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	k.s.active[k.id] = struct{}{}
-	return nil
 }
 
 // over says that the upload is no longer one of this process.

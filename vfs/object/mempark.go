@@ -1,0 +1,65 @@
+package object
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"maps"
+	"slices"
+)
+
+var _ Continuer = (*Mem)(nil)
+
+// PutParkable implements Continuer.
+func (m *Mem) PutParkable(ctx context.Context, key, _ string, o PutOptions, begun func(context.Context, string) error) (Upload, error) {
+	s := &memSink{m: m, key: key, o: o, begun: begun, parts: make(map[int][]byte)}
+	return NewUpload(ctx, m.budget, s, UploadOptions{FirstPart: m.part, Parkable: true}), nil
+}
+
+// Parts implements Continuer.
+func (m *Mem) Parts(ctx context.Context, key, id string) ([]Part, error) {
+	if _, err := m.request(ctx, "parts", key); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	parts, ok := m.uploads[id]
+	if !ok {
+		return nil, fmt.Errorf("mem: no upload %q: %w", id, fs.ErrNotExist)
+	}
+	var list []Part
+	for _, n := range slices.Sorted(maps.Keys(parts)) {
+		list = append(list, Part{Number: n, Size: int64(len(parts[n])), Sum: crc32.ChecksumIEEE(parts[n]), Summed: true})
+	}
+	return list, nil
+}
+
+// Continue implements Continuer.
+func (m *Mem) Continue(ctx context.Context, key, id string, parts []Part, last int, o PutOptions) (Upload, error) {
+	m.mu.Lock()
+	stored := m.uploads[id]
+	m.mu.Unlock()
+	s := &memSink{m: m, key: key, o: o, id: id, first: parts, after: last, parts: stored}
+	return NewUpload(ctx, m.budget, s, UploadOptions{FirstPart: m.part, Parkable: true, Begun: true}), nil
+}
+
+// Forget implements Continuer.
+func (m *Mem) Forget(ctx context.Context, key, id string) error {
+	n, err := m.request(ctx, "abort", key)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	delete(m.uploads, id)
+	m.mu.Unlock()
+	return m.answer(ctx, "abort", n, key)
+}
+
+// Save implements Continuer.
+func (m *Mem) Save(ctx context.Context, key string, body Body, o PutOptions) error {
+	return (&memSink{m: m, key: key, o: o}).Single(ctx, body)
+}
+
+// Sums implements Continuer.
+func (m *Mem) Sums() *crc32.Table { return crc32.IEEETable }
