@@ -542,6 +542,7 @@ func (k *checker) permissions(at, letters string) {
 
 // tree checks a home and the mounts in it.
 func (k *checker) tree(at, home string, mounts map[string]string) {
+	told := len(k.report)
 	if home == "" {
 		k.errorf(at, `for example home: "disk:/{user}"`, `the key "home" is missing`)
 	} else {
@@ -566,7 +567,9 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 			clean[c] = dir
 		}
 	}
-	k.overlaps(at, home, mounts)
+	if len(k.report) == told { // else there is no picture yet to warn of
+		k.overlaps(at, home, mounts)
+	}
 }
 
 // place checks "backend:/path".
