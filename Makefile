@@ -7,6 +7,8 @@ export GOWORK  := off
 GOBUILD := go build -trimpath
 BIN     := .cache/bin
 SCHEMAS := .cache/schemas
+# Packages whose tests are compiled for Windows, where nothing here can run them.
+WINDOWS := ./auth ./auth/windows ./auth/ldap ./config ./cmd/ftp-gateway ./vfs/local
 VERSION ?= dev
 IMAGE   ?= ftp-gateway:$(VERSION)
 BACKEND ?= s3
@@ -46,10 +48,12 @@ assertions: $(SERVERS) ## only the assertions that the RFCs make, with their num
 chart: $(BIN)/helm $(BIN)/kubeconform $(SCHEMAS)/.done ## lint the chart and check what it renders against the API
 	sh integration/scripts/chart.sh $(BIN) $(SCHEMAS) $(CHART)
 
-check: $(BIN)/staticcheck ## gofmt, vet, staticcheck, and who may import whom
+check: $(BIN)/staticcheck ## gofmt, vet (also for Windows), staticcheck, and who may import whom
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
 	go vet ./...
 	$(BIN)/staticcheck ./...
+	GOOS=windows go vet ./...
+	@for p in $(WINDOWS); do GOOS=windows go test -c -o /dev/null $$p || exit 1; done
 	go test .
 	cd integration && go vet ./... && ../$(BIN)/staticcheck ./...
 

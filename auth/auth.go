@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/netip"
+	"time"
 )
 
 // Errors of an Authenticator, found with errors.Is. Any other error means that
@@ -43,6 +44,12 @@ type Account struct {
 	System *System
 	// Overwrite says what becomes of a file that would be overwritten; the program gives it its meaning.
 	Overwrite string
+	// Networks are the only ones from which the login is possible; none means all. See [Admit].
+	Networks []netip.Prefix
+	// Expires is when the login stops being possible; zero means never. See [Admit].
+	Expires time.Time
+	// MaxSessions is how many sessions the user may have at a time; 0 means what the server says for all.
+	MaxSessions int
 	// Limits are the account's own.
 	Limits Limits
 	// Remote is where the login came from. The server sets it.

@@ -37,7 +37,7 @@ func Example() {
 		if a, err := logins.Authenticate(context.Background(), r); err != nil {
 			fmt.Println(r.User, err)
 		} else {
-			fmt.Println(r.User, a.Home, a.Permissions.At("/"))
+			fmt.Println(r.User, a.Home, a.Permissions.AtDir("/"))
 		}
 	}
 	// Output:

@@ -56,17 +56,22 @@ var ErrBadHash = errors.New("auth: not a usable password hash")
 // usual formats (the modular crypt format of /etc/shadow and its relatives,
 // the LDAP form with {CRYPT}, {ARGON2} or {PBKDF2} in front) or plain text. The zero value matches nothing.
 type Password struct {
-	match func(password string) (bool, error)
-	plain bool
+	match  func(password string) (bool, error)
+	plain  bool
+	weak   string
+	stored string
 }
 
-// ParsePassword reads a stored password. A text that begins with
+// ParsePassword reads a stored password. 32 hexadecimal digits are an MD5 digest. A text that begins with
 // [PlainPrefix], or does not look like a hash at all, is plain text; one that looks like a
 // hash and cannot be checked is [ErrBadHash]. An empty text is an error: nobody
 // has no password by accident.
 func ParsePassword(s string) (Password, error) {
 	if plain, ok := strings.CutPrefix(s, PlainPrefix); ok {
 		return plainPassword(plain)
+	}
+	if match, kind := legacy(s); match != nil {
+		return Password{match: match, weak: kind, stored: s}, nil
 	}
 	if !LooksLikeHash(s) {
 		if strings.HasPrefix(s, "$") { // a hash that lost its beginning to a shell or a template
@@ -82,14 +87,26 @@ func ParsePassword(s string) (Password, error) {
 	if err := checkArgonCost(s); err != nil {
 		return Password{}, err
 	}
-	return Password{match: d.MatchAdvanced}, nil
+	return Password{match: d.MatchAdvanced, weak: weakCrypt(s), stored: s}, nil
+}
+
+// weakCrypt names the old forms of crypt(3), which a graphics card tries by the million; empty for others.
+func weakCrypt(s string) string {
+	s = strings.TrimPrefix(s, "{CRYPT}")
+	switch {
+	case strings.HasPrefix(s, "$1$"), strings.HasPrefix(s, "$md5"):
+		return "md5-crypt"
+	case strings.HasPrefix(s, "$sha1$"):
+		return "sha1-crypt"
+	}
+	return ""
 }
 
 func plainPassword(want string) (Password, error) {
 	if want == "" {
 		return Password{}, errors.New("auth: empty password")
 	}
-	return Password{plain: true, match: func(password string) (bool, error) {
+	return Password{plain: true, weak: "plain text", stored: PlainPrefix + want, match: func(password string) (bool, error) {
 		return subtle.ConstantTimeCompare([]byte(password), []byte(want)) == 1, nil
 	}}, nil
 }
@@ -141,6 +158,10 @@ func (p Password) IsZero() bool { return p.match == nil }
 
 // Plain reports whether the password is stored as plain text.
 func (p Password) Plain() bool { return p.plain }
+
+// Weak says what is wrong with the form in which the password is stored: "plain text", "md5-crypt" and the like; empty for those
+// that withstand guessing by who has the file.
+func (p Password) Weak() string { return p.weak }
 
 // Check reports whether password is the right one. It waits for its turn, so
 // that a flood of logins keeps no more processors and memory busy than there

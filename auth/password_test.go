@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 )
 
-// The hashes below were made with libxcrypt's crypt(3), OpenSSL and Python's
+// The hashes below were made with libxcrypt's crypt(3), OpenSSL, Apache's htpasswd, OpenLDAP's slappasswd and Python's
 // hashlib, not with the library under test. The password of all is "s3cret pass".
 var foreignHashes = map[string]string{
 	"yescrypt":      "$y$j9T$saltSALTsaltSALT$GuvZNlot9AgL8rUTSwA9r4JqJIUbng.36ltXRusASg8",
@@ -19,6 +19,13 @@ var foreignHashes = map[string]string{
 	"bcrypt 2b":     "$2b$05$abcdefghijklmnopqrstuu1qdcFaS0PtqFUPzaCxLQ8/0lspH0ZEW",
 	"bcrypt 2y":     "$2y$05$abcdefghijklmnopqrstuu1qdcFaS0PtqFUPzaCxLQ8/0lspH0ZEW",
 	"ldap crypt":    "{CRYPT}$5$saltsalt$PSOaQ1.uAjoqVUkrZPH7nqXa/TZbB4/.vAbfkDlIjN2",
+	"apr1":          "$apr1$saltsalt$lmcRj2F1SKs6o4B9yte9F/",
+	"md5 digest":    "5211da5c87b0c916f11bbeb561492eef",
+	"MD5 digest":    "5211DA5C87B0C916F11BBEB561492EEF",
+	"htpasswd sha":  "{SHA}ohgYgF2kkgMlRbH1HlEDczlOc+M=",
+	"ldap md5":      "{MD5}UhHaXIewyRbxG761YUku7w==",
+	"ldap ssha":     "{SSHA}dsFWqnkwXT0S+kogwTbvUR8dwHzylpz3",
+	"ldap smd5":     "{SMD5}bf+4AURw1uv6HpavrkLPOzvJUr8=",
 	"pbkdf2-sha256": "$pbkdf2-sha256$29000$c2FsdFNBTFRzYWx0U0FMVA$39DMUI7Jd8sdBGSBQvrj6uPCf09qxeJav17BC/LRQjo",
 	"scrypt":        "$scrypt$ln=12,r=8,p=1$c2FsdFNBTFRzYWx0U0FMVA$rRGkIdZ85ERSAHg7hEHCpNQMtgclTw/NhvwqhDaY5EQ",
 }
@@ -32,6 +39,10 @@ func TestForeignHashes(t *testing.T) {
 			}
 			if p.Plain() {
 				t.Errorf("ParsePassword(%q) is plain text", hash)
+			}
+			weak := strings.Contains(strings.ToLower(name), "md5") || name == "apr1" || strings.HasSuffix(name, "sha")
+			if (p.Weak() != "") != weak {
+				t.Errorf("%s is weak: %q", hash, p.Weak())
 			}
 			for pw, want := range map[string]bool{"s3cret pass": true, "s3cret pasS": false, "": false, hash: false} {
 				if got, err := p.Check(t.Context(), pw); got != want || err != nil {

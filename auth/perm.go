@@ -1,6 +1,10 @@
 package auth
 
-import "fmt"
+import (
+	"fmt"
+	"path"
+	"strings"
+)
 
 // Perm is a set of the permission letters that pyftpdlib made known:
 //
@@ -73,7 +77,54 @@ func (p Perm) String() string {
 type Permissions struct {
 	// Base holds wherever no rule says otherwise.
 	Base Perm
+	// Rules are for directories. Of several that hold for a path, that with the longest directory decides.
+	Rules []Rule
 }
 
-// At returns what may be done with name, a clean absolute path of the user's tree.
-func (p Permissions) At(name string) Perm { return p.Base }
+// Rule gives other permissions in a directory.
+type Rule struct {
+	// Dir is a clean absolute path of the user's tree.
+	Dir string
+	// Perm holds there instead of what would hold else.
+	Perm Perm
+	// Recursive rules hold for all that is below the directory. Others hold for the directory itself and what
+	// is in it, but not for directories in it, as pyftpdlib's override_perm has it.
+	Recursive bool
+}
+
+// At returns what may be done with name, a clean absolute path of the user's tree. Whether it is a
+// directory is asked only where the answer depends on it; what does not exist is none.
+func (p Permissions) At(name string, isDir func() bool) Perm {
+	best, perm := -1, p.Base
+	known, dir := false, false
+	for _, r := range p.Rules {
+		if len(r.Dir) <= best || !within(name, r.Dir) {
+			continue
+		}
+		if !r.Recursive && name != r.Dir {
+			if path.Dir(name) != r.Dir {
+				continue
+			}
+			if !known {
+				known, dir = true, isDir()
+			}
+			if dir {
+				continue
+			}
+		}
+		best, perm = len(r.Dir), r.Perm
+	}
+	return perm
+}
+
+// AtDir returns what may be done with a directory.
+func (p Permissions) AtDir(name string) Perm { return p.At(name, func() bool { return true }) }
+
+// AtFile returns what may be done with what is no directory.
+func (p Permissions) AtFile(name string) Perm { return p.At(name, func() bool { return false }) }
+
+// within reports whether name is dir or below it.
+func within(name, dir string) bool {
+	rest, ok := strings.CutPrefix(name, dir)
+	return ok && (rest == "" || rest[0] == '/' || dir == "/")
+}

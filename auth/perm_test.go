@@ -29,3 +29,41 @@ func TestParsePerm(t *testing.T) {
 		t.Error("Has is wrong")
 	}
 }
+
+// The rules, case by case as pyftpdlib's DummyAuthorizer.has_perm decides them; but of nested directories
+// it takes the one that was given first, and here it is the longest.
+func TestPermissionsAt(t *testing.T) {
+	p := Permissions{Base: PermReadOnly, Rules: []Rule{
+		{Dir: "/in", Perm: PermAll},
+		{Dir: "/deep", Perm: PermAll, Recursive: true},
+		{Dir: "/deep/secret", Perm: 0, Recursive: true},
+		{Dir: "/deep/flat", Perm: PermList},
+	}}
+	for _, tt := range []struct {
+		name string
+		dir  bool
+		want Perm
+	}{
+		{"/", true, PermReadOnly},
+		{"/index", false, PermReadOnly},
+		{"/in", true, PermAll},
+		{"/in/file", false, PermAll},
+		{"/in/sub", true, PermReadOnly},
+		{"/in/sub/file", false, PermReadOnly},
+		{"/inside", true, PermReadOnly},
+		{"/deep/a/b/c", true, PermAll},
+		{"/deep/secret", true, 0},
+		{"/deep/secret/x/y", false, 0},
+		{"/deep/secrets", false, PermAll},
+		{"/deep/flat/file", false, PermList},
+		{"/deep/flat/sub", true, PermAll},
+	} {
+		if got := p.At(tt.name, func() bool { return tt.dir }); got != tt.want {
+			t.Errorf("At(%q, directory %v) = %q, want %q", tt.name, tt.dir, got, tt.want)
+		}
+	}
+	if got := (Permissions{Base: PermAll, Rules: []Rule{{Dir: "/", Perm: PermList, Recursive: true}}}).AtDir("/a/b"); got != PermList {
+		t.Errorf("a rule for the root gives %q below it", got)
+	}
+	p.At("/deep/secret/x", func() bool { t.Error("asked for a directory where it makes no difference"); return false })
+}

@@ -25,7 +25,7 @@ type User struct {
 	Account Account
 }
 
-// Users is a fixed set of users. It is safe for use by many goroutines.
+// Users is a fixed set of users; [Live] holds one that is replaced. It is safe for use by many goroutines.
 //
 // Devices tend to log in again for every file. After a password was found right
 // once, Users remembers a keyed digest of it (HMAC-SHA-256 under a key that
@@ -137,6 +137,24 @@ func (u *Users) Authenticate(ctx context.Context, r Request) (*Account, error) {
 		return nil, fmt.Errorf("%w: right password without the right client certificate", ErrDenied)
 	}
 	return e.account(), nil
+}
+
+// Knows implements [Knower].
+func (u *Users) Knows(_ context.Context, user string) (bool, error) {
+	return u.byName[user] != nil, nil
+}
+
+// Inherit takes over which passwords an older set has found right, of those users whose stored password is still the same. It is to be
+// called before u is used.
+func (u *Users) Inherit(old *Users) {
+	u.key = old.key
+	for name, e := range u.byName {
+		if o := old.byName[name]; o != nil && o.Password.stored == e.Password.stored {
+			o.mu.Lock()
+			e.known, e.valid = o.known, o.valid
+			o.mu.Unlock()
+		}
+	}
 }
 
 // account is a copy of what a login gives.

@@ -40,6 +40,7 @@ func (c *Config) Check() Report {
 	k.backends()
 	k.profiles()
 	k.users()
+	k.identities()
 	k.anonymous("anonymous", c.Anonymous)
 	k.unix()
 	k.hosts()
@@ -506,13 +507,7 @@ func (k *checker) users() {
 		if u.PasswordFile != "" {
 			k.keyMode(at+".password_file", u.PasswordFile)
 		}
-		k.permissions(at, u.Permissions)
-		k.tree(at, u.Home, u.Mounts)
-		k.userLimits(at+".limits", u.Home, u.Limits)
-		k.session(at, u.Profile, u.Encoding, u.LoginMessage, u.QuitMessage)
-	}
-	if len(k.c.Users) == 0 && k.c.Anonymous == nil {
-		k.warnf("", "add users or anonymous", "nobody can log in")
+		k.account(at, &u.Account)
 	}
 }
 
@@ -520,25 +515,36 @@ func (k *checker) anonymous(at string, a *Anonymous) {
 	if a == nil {
 		return
 	}
-	k.permissions(at, a.Permissions)
-	if strings.ContainsAny(a.Permissions, "adfmwMT") {
-		k.warnf(at+".permissions", "", "anybody can write: permissions %q", a.Permissions)
+	const writes = "adfmwMT"
+	if strings.ContainsAny(a.Permissions, writes) {
+		k.warnf(at+".permissions", "", "write permissions assigned to anonymous: anybody can write with %q", a.Permissions)
 	}
-	k.tree(at, a.Home, a.Mounts)
-	k.userLimits(at+".limits", a.Home, a.Limits)
-	k.session(at, a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
+	for i, o := range a.Overrides {
+		if strings.ContainsAny(o.Permissions, writes) {
+			k.warnf(fmt.Sprintf("%s.overrides[%d].permissions", at, i), "", "write permissions assigned to anonymous: anybody can write with %q in %s", o.Permissions, o.Path)
+		}
+	}
+	k.account(at, &a.Account)
 }
 
 func (k *checker) permissions(at, letters string) {
+	k.letters(at, letters)
+	if letters == "" {
+		k.warnf(at+".permissions", "", "nothing is permitted")
+	}
+}
+
+// letters checks permissions that may also be none.
+func (k *checker) letters(at, letters string) {
 	for _, r := range letters {
 		if !strings.ContainsRune("elradfmwMT", r) {
 			k.errorf(at+".permissions", "the letters are elradfmwMT", "%q is no permission", r)
 		}
 	}
-	if letters == "" {
-		k.warnf(at+".permissions", "", "nothing is permitted")
-	}
 }
+
+// cleanDir is a directory of a user's tree in the form in which two of them can be compared.
+func cleanDir(dir string) string { return path.Clean("/" + dir) }
 
 // tree checks a home and the mounts in it.
 func (k *checker) tree(at, home string, mounts map[string]string) {

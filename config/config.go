@@ -68,12 +68,25 @@ type Config struct {
 	// How the server bears with the habits of devices, by a name of your choice; listeners, users and anonymous name
 	// them. Built in: camera, logger, mfp, mainframe, plc, strict; one of these names here changes the built-in one.
 	Profiles map[string]Profile `yaml:"profiles"`
-	// Who may log in.
+	// Who may log in. Read again after a change of this file, and at SIGHUP, for logins from then on.
 	Users []User `yaml:"users"`
+	// Files with more of them: a list with the same keys. Read again in the same way.
+	UsersFile []Path `yaml:"users_file"`
+	// Users of files that Apache's htpasswd makes. Read again in the same way.
+	Htpasswd []Htpasswd `yaml:"htpasswd"`
 	// Logins as "anonymous" or "ftp" with any password. Without this key there are none.
 	Anonymous *Anonymous `yaml:"anonymous"`
 	// The accounts of this machine may log in as well (Linux). Without this key they may not.
 	UnixUsers *UnixUsers `yaml:"unix_users"`
+	// The accounts of this machine and its domain may log in as well (Windows). Without this key they may not.
+	WindowsUsers *WindowsUsers `yaml:"windows_users"`
+	// A service of your own is asked for users by HTTP.
+	HTTPUsers *HTTPUsers `yaml:"http_users"`
+	// A directory is asked for users by LDAP.
+	LDAPUsers *LDAPUsers `yaml:"ldap_users"`
+	// Who is asked for a user, in this order, until one knows it: file (users, users_file and htpasswd), unix, windows, http, ldap.
+	// Who is configured has to be here.
+	Auth []string `yaml:"auth" enum:"file,unix,windows,http,ldap"`
 	// Virtual hosts: what is different for clients that name one of these in HOST or in the TLS handshake.
 	Hosts []Host `yaml:"hosts"`
 	// The log.
@@ -291,7 +304,7 @@ func (b Backend) Type() string {
 
 // Local is a directory of this machine.
 type Local struct {
-	// The directory. No symbolic link leads out of it.
+	// The directory. No symbolic link leads out of it, or out of a home in it.
 	Path Path `yaml:"path"`
 	// Write into a temporary file and rename it when the upload is complete. Without it files are written in
 	// place, as classic FTP servers do.
@@ -437,50 +450,12 @@ type User struct {
 	// The client certificate that a login needs beside the password, or instead of it where there is no password: a common or
 	// alternative name, or sha256: and a fingerprint. A listener with client_auth has to ask for it.
 	Certificate string `yaml:"certificate"`
-	// Letters: e change directory, l list, r retrieve, a append, d delete, f rename, m make directories,
-	// w store, M change modes, T change times.
-	Permissions string `yaml:"permissions"`
-	// The tree that the user sees as "/": back end and directory. {user} stands for the name, {remote} for the client's
-	// address, {yyyy} {MM} {dd} {HH} for the time of the login, in UTC unless local_time is set. A session keeps the
-	// directory that it began with, past midnight too.
-	Home string `yaml:"home"`
-	// Further trees by the directory in which they appear. The same names in braces work.
-	Mounts map[string]string `yaml:"mounts"`
-	// What happens to a file that would be overwritten, by an upload, a rename or a copy: yes replaces it; no refuses
-	// (553); rename stores the new one as name-1.ext, name-2.ext and so on, which the 150 reply tells.
-	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
-	// The profile for the user's device. Default: that of the listener.
-	Profile string `yaml:"profile"`
-	// The encoding of file names for the user's device. Default: the profile's, else that of the listener.
-	Encoding string `yaml:"encoding"`
-	// What the user may use at most.
-	Limits UserLimits `yaml:"limits"`
-	// The text of the reply to a login. Several lines are possible.
-	LoginMessage string `yaml:"login_message"`
-	// The text of the reply to QUIT.
-	QuitMessage string `yaml:"quit_message"`
+	Account
 }
 
-// Anonymous is what logins without a password of their own get.
+// Anonymous is what logins without a password of their own get: as users, but with the permissions elr unless others are given.
 type Anonymous struct {
-	// The tree that they see as "/": back end and directory.
-	Home string `yaml:"home"`
-	// Letters as for users.
-	Permissions string `yaml:"permissions"`
-	// Further trees by the directory in which they appear.
-	Mounts map[string]string `yaml:"mounts"`
-	// What happens to a file that would be overwritten: yes, no or rename, as for users.
-	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
-	// The profile of anonymous sessions. Default: that of the listener.
-	Profile string `yaml:"profile"`
-	// The encoding of file names. Default: the profile's, else that of the listener.
-	Encoding string `yaml:"encoding"`
-	// What all anonymous sessions together may use at most.
-	Limits UserLimits `yaml:"limits"`
-	// The text of the reply to a login. Several lines are possible.
-	LoginMessage string `yaml:"login_message"`
-	// The text of the reply to QUIT.
-	QuitMessage string `yaml:"quit_message"`
+	Account
 }
 
 // Host is a virtual host.
@@ -537,6 +512,7 @@ func Default() *Config {
 		ShutdownGrace: 30 * time.Second,
 		Log:           Log{Level: "info", Format: "text"},
 		Events:        Events{OutboxMax: 100_000},
+		Auth:          []string{"file", "unix", "windows", "http", "ldap"},
 	}
 }
 
@@ -552,7 +528,6 @@ func (g *GCS) setDefaults() {
 	g.Cut, g.ResumeExpire = "discard", 24*time.Hour
 }
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
-func (u *User) setDefaults()      { u.Permissions, u.Overwrite = "elradfmwMT", "yes" }
 func (a *Anonymous) setDefaults() { a.Permissions, a.Overwrite = "elr", "yes" }
 
 // PassiveAddress is what PASV tells: one host for all, or one for each local address.

@@ -63,13 +63,29 @@ func example() *Config {
 	no := new(bool)
 	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
 		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2"}}
-	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Permissions: "elradfmwMT",
+	account := Account{Permissions: "elradfmwMT", Overrides: []Override{{Path: "/config", Permissions: "elr", Recursive: true}},
 		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}, Overwrite: "yes",
-		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}}
-	c.Anonymous = &Anonymous{Home: "disk:/pub", Permissions: "elr", Mounts: map[string]string{"/archive": "arch:/pub"}, Overwrite: "yes",
-		Profile: "strict", Encoding: "utf-8", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, Expires: "2099-12-31", Sessions: 4,
+		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
+	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Account: account}}
+	c.UsersFile = []Path{"users.yaml"}
+	c.Htpasswd = []Htpasswd{{File: "htpasswd", Account: account}}
+	c.Anonymous = &Anonymous{account}
+	c.Anonymous.Permissions, c.Anonymous.Overrides, c.Anonymous.Home = "elr", []Override{{Path: "/incoming", Permissions: "elw"}}, "disk:/pub"
 	c.UnixUsers = &UnixUsers{Home: "homes:{home}", Start: "/", Permissions: "elradfmwMT", Allowed: []string{"scanner"}, Rejected: []string{"backup"},
 		RequireValidShell: true, PAMService: "ftp-gateway"}
+	guest := account
+	guest.Permissions = "elr"
+	c.WindowsUsers = &WindowsUsers{Domain: "CORP", Allowed: []string{"scanner"}, Rejected: []string{"backup"}, Account: account,
+		Guest: &WindowsGuest{User: "Guest", Password: "${GUEST_PASSWORD}", Account: guest}}
+	c.HTTPUsers = &HTTPUsers{URL: "https://accounts.example.com/ftp", Token: "${ACCOUNTS_TOKEN}", TokenFile: "accounts-token", Secret: "${ACCOUNTS_SECRET}",
+		SecretFile: "accounts-secret", CAFile: "ca.pem", Certificate: &Certificate{Cert: "client.pem", Key: "client.key"},
+		Timeout: 10 * time.Second, Cache: time.Minute, Parallel: 64, Account: account}
+	c.LDAPUsers = &LDAPUsers{URLs: []string{"ldaps://directory.example.com"}, CAFile: "ca.pem", BindDN: "cn=ftp,dc=example,dc=com",
+		BindPassword: "${LDAP_PASSWORD}", BindPasswordFile: "ldap-password", Base: "ou=people,dc=example,dc=com", Filter: "(uid={user})",
+		NameAttribute: "uid", MemberOf: "memberOf", GroupBase: "ou=groups,dc=example,dc=com", GroupFilter: "(member={dn})",
+		Groups: []LDAPGroup{{Group: "cn=uploaders,ou=groups,dc=example,dc=com", Account: account}}, Account: &account,
+		Timeout: 10 * time.Second, Cache: time.Minute, Parallel: 32}
 	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
 		Certificates: []Certificate{{Cert: "example.pem", Key: "example.key"}}, Profile: "logger", Users: []string{"cam7", "anonymous"}, Anonymous: c.Anonymous}}
 	c.Log.File = "ftp-gateway.log"
@@ -272,6 +288,12 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		return fmt.Sprint(*x), true
 	case []string:
 		return "[" + strings.Join(x, ", ") + "]", true
+	case []Path:
+		var all []string
+		for _, p := range x {
+			all = append(all, string(p))
+		}
+		return "[" + strings.Join(all, ", ") + "]", true
 	}
 	if v.Kind() == reflect.String {
 		return strconv.Quote(v.String()), true
@@ -320,8 +342,8 @@ func TestDefaultsAreTheDefaults(t *testing.T) {
 func TestExamplesCanBeRead(t *testing.T) {
 	doc := render(t, true)
 	// Alternatives stand side by side in the examples; a document has one of them.
-	for _, drop := range []string{"access_key_file", "secret_key_file", "customer_key_file", "customer_key", "password_file", "secret_file"} {
-		doc = strings.Replace(doc, " "+drop+":", " #"+drop+":", 1)
+	for _, drop := range []string{"access_key_file", "secret_key_file", "customer_key_file", "customer_key", "bind_password_file", "token_file", "password_file", "secret_file"} {
+		doc = strings.ReplaceAll(doc, " "+drop+":", " #"+drop+":")
 	}
 	env := func(name string) (string, bool) { return "value of " + name, true }
 	c, report := Parse("", []byte(doc), env)

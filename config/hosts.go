@@ -36,7 +36,7 @@ func (k *checker) hosts() {
 		}
 		k.anonymous(at+".anonymous", h.Anonymous)
 		for _, name := range h.Users {
-			if slices.Contains(users, name) || k.c.Anonymous != nil && name == "anonymous" {
+			if slices.Contains(users, name) || k.c.Anonymous != nil && name == "anonymous" || k.c.othersKnowUsers() {
 				continue
 			}
 			k.errorf(at+".users", didYouMean(name, users), "unknown user %q", name)

@@ -50,6 +50,11 @@ func load(name string) (*Config, Report) {
 	return Parse(name, data, os.LookupEnv)
 }
 
+// tooLarge is the problem of a file that is no document any more.
+func tooLarge(name string) Problem {
+	return Problem{File: name, Text: fmt.Sprintf("is larger than %v", Size(maxDocument))}
+}
+
 // pathless is an error of package os without the name of the file, which the
 // problem has anyway.
 func pathless(err error) string {
@@ -67,24 +72,18 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	c.file = name
 	c.lines = map[string]int{}
 	if len(data) > maxDocument {
-		return c, Report{{File: name, Text: fmt.Sprintf("is larger than %v", Size(maxDocument))}}
+		return c, Report{tooLarge(name)}
 	}
-	d := &decoder{c: c, env: env, dir: filepath.Dir(name)}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, second yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF): // nothing but comments
+	d := newDecoder(c, env)
+	doc, report := parseYAML(name, data)
+	if len(report) > 0 {
+		return c, report
+	}
+	if doc == nil { // nothing but comments
 		c.read = true
 		return c, nil
-	case err != nil:
-		return c, Report{syntaxProblem(name, err)}
 	}
-	if err := dec.Decode(&second); err == nil {
-		return c, Report{{File: name, Line: second.Line, Text: "a second document begins here", Hint: `remove the line "---"`}}
-	} else if !errors.Is(err, io.EOF) {
-		return c, Report{syntaxProblem(name, err)}
-	}
-	d.value(doc.Content[0], reflect.ValueOf(c).Elem(), "", "")
+	d.value(doc, reflect.ValueOf(c).Elem(), "", "")
 	if d.nodes > maxNodes {
 		// Whatever else was found may be repeated without end.
 		return c, Report{{File: name, Text: "the document is too large when its aliases are followed"}}
@@ -93,6 +92,24 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	c.read = true
 	d.report.Sort()
 	return c, d.report
+}
+
+// parseYAML returns the only document in the data, nil if there is none.
+func parseYAML(name string, data []byte) (*yaml.Node, Report) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, Report{syntaxProblem(name, err)}
+	}
+	if err := dec.Decode(&second); err == nil {
+		return nil, Report{{File: name, Line: second.Line, Text: "a second document begins here", Hint: `remove the line "---"`}}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, Report{syntaxProblem(name, err)}
+	}
+	return doc.Content[0], nil
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
@@ -117,6 +134,12 @@ type decoder struct {
 	dir    string
 	nodes  int
 	report Report
+	// literal means that ${NAME} is nothing but text: the values come from somebody else.
+	literal bool
+}
+
+func newDecoder(c *Config, env func(string) (string, bool)) *decoder {
+	return &decoder{c: c, env: env, dir: filepath.Dir(c.file)}
 }
 
 func (d *decoder) errorf(n *yaml.Node, path, hint, format string, args ...any) {
@@ -283,6 +306,12 @@ func (d *decoder) merged(n *yaml.Node, path string) []pair {
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path, enum string) {
 	elem := v.Type().Elem()
+	if n.Kind == yaml.ScalarNode && elem == pathType {
+		one := reflect.New(elem).Elem() // a single file needs no brackets
+		d.value(n, one, path, enum)
+		v.Set(reflect.Append(reflect.MakeSlice(v.Type(), 0, 1), one))
+		return
+	}
 	if n.Kind != yaml.SequenceNode {
 		hint := "begin each entry with \"- \""
 		if elem.Kind() == reflect.String {
@@ -461,6 +490,9 @@ func (d *decoder) text(n *yaml.Node, path string) (string, bool) {
 		d.errorf(n, path, "", "want a single value here, have %s", kindOf(n))
 		return "", false
 	}
+	if d.literal {
+		return n.Value, true
+	}
 	return d.expand(n, path)
 }
 
@@ -492,9 +524,13 @@ func (d *decoder) expand(n *yaml.Node, path string) (string, bool) {
 
 // secretFiles reads the keys that end in _file into the keys they stand for.
 func (d *decoder) secretFiles() {
-	for i := range d.c.Users {
-		u := &d.c.Users[i]
-		d.secret(&u.Password, u.PasswordFile, fmt.Sprintf("users[%d].password", i))
+	d.userSecrets()
+	if h := d.c.HTTPUsers; h != nil {
+		d.secret(&h.Token, h.TokenFile, "http_users.token")
+		d.secret(&h.Secret, h.SecretFile, "http_users.secret")
+	}
+	if l := d.c.LDAPUsers; l != nil {
+		d.secret(&l.BindPassword, l.BindPasswordFile, "ldap_users.bind_password")
 	}
 	for i := range d.c.Events.Webhooks {
 		w := &d.c.Events.Webhooks[i]
@@ -506,6 +542,13 @@ func (d *decoder) secretFiles() {
 			d.secret(&b.S3.SecretKey, b.S3.SecretKeyFile, "backends."+name+".secret_key")
 			d.secret(&b.S3.CustomerKey, b.S3.CustomerKeyFile, "backends."+name+".customer_key")
 		}
+	}
+}
+
+func (d *decoder) userSecrets() {
+	for i := range d.c.Users {
+		u := &d.c.Users[i]
+		d.secret(&u.Password, u.PasswordFile, fmt.Sprintf("users[%d].password", i))
 	}
 }
 

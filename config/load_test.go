@@ -140,7 +140,7 @@ FILE:8: users[0].mounts./: a mount cannot be the root (hint: home is that)
 FILE:10: users[0].mounts./a/: is the same directory as "/a"
 FILE:12: users[0].mounts./b/c: unknown back end "dusk" (hint: did you mean "disk"?)`},
 		{"anonymous", head + "users:\n- {name: FTP, password: $5$a$b, home: 'disk:/'}\nanonymous:\n  home: disk:/\n  permissions: elrw\n", `FILE:3: users[0].name: "FTP" is a name of anonymous logins (hint: remove the user or the key "anonymous")
-FILE:6: anonymous.permissions: warning: anybody can write: permissions "elrw"`},
+FILE:6: anonymous.permissions: warning: write permissions assigned to anonymous: anybody can write with "elrw"`},
 		{"listeners", `listeners:
 - address: "21"
 - address: 10.0.0.1
@@ -240,7 +240,7 @@ FILE:4: hosts[1].banner: holds a NUL character
 FILE:4: hosts[1].certificates: TLS is off without a certificate for all (hint: add tls.certificates, for clients that name no host)
 FILE:4: hosts[1].certificates[0].cert: DIR/gone.pem: cannot open: no such file or directory
 FILE:5: hosts[2].anonymous.home: unknown back end "disc" (hint: did you mean "disk"?)
-FILE:5: hosts[2].anonymous.permissions: warning: anybody can write: permissions "elrw"
+FILE:5: hosts[2].anonymous.permissions: warning: write permissions assigned to anonymous: anybody can write with "elrw"
 FILE:5: hosts[2].names: "[::1]" is neither a host name nor an address (hint: without scheme, port and brackets)`},
 		{"profiles", head + `listeners: [{address: ":21", profile: camra, encoding: latin}]
 profiles:

@@ -60,9 +60,18 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// Sort puts the problems in the order of their lines, and those of one line in that of their paths.
+// Sort puts the problems in the order of their lines, and those of one line in that of their paths. Files stay in
+// the order in which they come up first.
 func (r Report) Sort() {
-	slices.SortStableFunc(r, func(a, b Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path)) })
+	files := map[string]int{}
+	for _, p := range r {
+		if _, ok := files[p.File]; !ok {
+			files[p.File] = len(files)
+		}
+	}
+	slices.SortStableFunc(r, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(files[a.File], files[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
+	})
 }
 
 // Problem returns a problem of the key at path, with the place of the key in

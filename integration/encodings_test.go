@@ -24,7 +24,7 @@ func TestEncodings(t *testing.T) {
 	}{
 		{"gbk", simplifiedchinese.GBK, "图片", "\xff\xff"},
 		{"shift_jis", japanese.ShiftJIS, "写真ソ表", "\x81\x20"}, // ソ and 表 end with a backslash
-		{"iso-8859-1", charmap.ISO8859_1, "Größe ÿ", ""},    // ÿ is Telnet's IAC
+		{"iso-8859-1", charmap.ISO8859_1, "Größe ÿ", ""},     // ÿ is Telnet's IAC
 		{"ibm437", charmap.CodePage437, "Größe ½", ""},
 	}
 	for _, kind := range []string{s3Kind, localKind} {

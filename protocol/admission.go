@@ -135,15 +135,15 @@ func (s *Server) makeRoom(net netip.Prefix) bool {
 	return true
 }
 
-// knownNow takes a session from among the strangers, if its user may have one more.
-func (s *Server) knownNow(ses *session, user string) bool {
+// knownNow takes a session from among the strangers, if its user may have one more; a limit of 0 is none.
+func (s *Server) knownNow(ses *session, user string, limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ses.left {
 		return false
 	}
 	if user != "" {
-		if s.MaxPerUser > 0 && s.perUser[user] >= s.MaxPerUser {
+		if limit > 0 && s.perUser[user] >= limit {
 			return false
 		}
 		s.perUser[user]++

@@ -104,10 +104,10 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		return
 	}
 	counted := a.Name
-	if a.Anonymous {
+	if a.Anonymous && a.MaxSessions == 0 {
 		counted = "" // their number is bounded by address
 	}
-	if !s.srv.knownNow(s, counted) {
+	if !s.srv.knownNow(s, counted, or(a.MaxSessions, s.srv.MaxPerUser)) {
 		if s.ctx.Err() != nil {
 			s.loginCalledOff()
 			return

@@ -34,13 +34,16 @@ func (s *session) maxFileSize() int64 {
 	return limit
 }
 
+// bounded reports whether there is any limit to what the user may store.
+func (s *session) bounded() bool { return s.maxFileSize() < math.MaxInt64 || s.srv.MinFree > 0 }
+
 // limits makes the bound of an upload at the offset, -1 for the end, of the file p. What is announced, -1 for nothing, and does not
 // fit is refused.
 func (s *session) limits(fsys afero.Fs, p string, offset, announced int64) (*bound, error) {
-	limit := s.maxFileSize()
-	if limit == math.MaxInt64 && s.srv.MinFree <= 0 {
+	if !s.bounded() {
 		return nil, nil
 	}
+	limit := s.maxFileSize()
 	b := &bound{left: limit}
 	if limit < math.MaxInt64 && offset != 0 {
 		if offset < 0 {

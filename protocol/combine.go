@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"slices"
@@ -39,12 +40,13 @@ func (s *session) cmdCOMB(arg string) {
 			return
 		}
 	}
-	perm := s.account.Permissions.At(c.target)
+	perm := s.account.Permissions.AtFile(c.target)
 	if !perm.Has(auth.PermAppend) && !perm.Has(auth.PermWrite) {
 		s.reply(550, "Not enough privileges")
 		return
 	}
 	c.mayAppend, c.mayWrite = perm.Has(auth.PermAppend), perm.Has(auth.PermWrite)
+	c.limits = func(fsys afero.Fs, offset int64) (*bound, error) { return s.limits(fsys, c.target, offset, -1) }
 	var left map[string]error // written by the work before its end, read behind it
 	s.beginWork("COMB", c.target, work{
 		do: func(t *transfer, fsys afero.Fs) (a answer, err error) {
@@ -79,6 +81,7 @@ type combining struct {
 	target              string
 	parts               []string
 	mayAppend, mayWrite bool
+	limits              func(fsys afero.Fs, offset int64) (*bound, error) // what the target may hold: see session.limits
 }
 
 // run returns the parts that could not be removed, with the reason.
@@ -87,8 +90,17 @@ func (c combining) run(t *transfer, fsys afero.Fs) (left map[string]error, err e
 	if err != nil {
 		return nil, err
 	}
+	offset := int64(-1)
+	if sources[0] == c.target { // written anew
+		offset = 0
+	}
+	limit, err := c.limits(fsys, offset)
+	if err != nil {
+		vfs.Abort(f, err)
+		return nil, err
+	}
 	for _, p := range sources {
-		if err = copyInto(t, f, fsys, p); err != nil {
+		if err = copyInto(t, &boundWriter{f, limit}, fsys, p); err != nil {
 			vfs.Abort(f, err)
 			return nil, err
 		}
@@ -134,8 +146,8 @@ func (c combining) open(fsys afero.Fs) (f afero.File, sources []string, err erro
 	return f, append([]string{c.target}, c.parts...), err
 }
 
-// copyInto writes what the file p holds to f.
-func copyInto(t *transfer, f afero.File, fsys afero.Fs, p string) error {
+// copyInto writes what the file p holds to w.
+func copyInto(t *transfer, w io.Writer, fsys afero.Fs, p string) error {
 	src, err := vfs.OpenFrom(fsys, p, 0)
 	if err != nil {
 		return err
@@ -148,7 +160,7 @@ func copyInto(t *transfer, f afero.File, fsys afero.Fs, p string) error {
 	if fi.IsDir() {
 		return &fs.PathError{Op: "combine", Path: p, Err: vfs.ErrIsDir}
 	}
-	_, err = readInto(t, f, src, math.MaxInt64)
+	_, err = readInto(t, w, src, math.MaxInt64)
 	return err
 }
 
@@ -190,6 +202,15 @@ func (s *session) siteCPTO(arg string) {
 	}
 	s.beginWork("SITE CPTO", p, work{
 		do: func(t *transfer, fsys afero.Fs) (answer, error) {
+			if s.bounded() {
+				fi, err := vfs.StatFile(fsys, from)
+				if err != nil {
+					return answer{}, err
+				}
+				if _, err := s.limits(fsys, p, 0, fi.Size()); err != nil {
+					return answer{}, err
+				}
+			}
 			return answer{250, "Copied"}, vfs.Copy(fsys, from, p)
 		},
 		refuse:  func(err error) replyTo { return replyFor(err, naming) },

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
 // argKind says what a command takes behind its verb.
@@ -256,9 +257,17 @@ func (s *session) runCommand(verb string, cmd *command, arg string) string {
 
 // allowed answers 550 and reports false where the account may not do perm with the path.
 func (s *session) allowed(perm auth.Perm, path string) bool {
-	if s.account.Permissions.At(path).Has(perm) {
+	if s.account.Permissions.At(path, func() bool { return s.isDir(path) }).Has(perm) {
 		return true
 	}
 	s.reply(550, "Not enough privileges")
 	return false
+}
+
+// isDir asks the tree about a path whose permissions depend on it.
+func (s *session) isDir(path string) bool {
+	fsys, done := s.bound()
+	defer done()
+	_, err := vfs.StatDir(fsys, path)
+	return err == nil
 }

@@ -127,7 +127,7 @@ func (s *session) appendFacts(b []byte, p string, fi os.FileInfo, kind string) [
 	}
 	if f&factPerm != 0 {
 		b = append(b, "perm="...)
-		b = appendPermFact(b, s.account.Permissions.At(p), fi.IsDir())
+		b = appendPermFact(b, s.account.Permissions.At(p, fi.IsDir), fi.IsDir())
 		b = append(b, ';')
 	}
 	if f&factUnique != 0 {

@@ -155,7 +155,7 @@ func (s *session) cmdHASH(arg string) {
 		s.reply(501, "Invalid path")
 		return
 	}
-	if !s.account.Permissions.At(p).Has(auth.PermRead) {
+	if !s.account.Permissions.AtFile(p).Has(auth.PermRead) {
 		s.reply(552, "Not enough privileges")
 		return
 	}

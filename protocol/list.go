@@ -172,7 +172,7 @@ func (l *listing) one(fi os.FileInfo) {
 func (l *listing) pull(entries iter.Seq2[listed, error]) { l.next, l.stop = iter.Pull2(entries) }
 
 func (l *listing) allowed(dir string) bool {
-	return l.session.account.Permissions.At(dir).Has(auth.PermList)
+	return l.session.account.Permissions.AtDir(dir).Has(auth.PermList)
 }
 
 // entries are those of the directory, in front of them for MLSD itself and its parent, RFC 3659 section 7.5.1.

@@ -38,7 +38,7 @@ func (s *session) withParents(fsys afero.Fs, dir string, do func() error) error 
 // made any. The user must be allowed to make each of them.
 func (s *session) makeDirs(fsys afero.Fs, dir string, depth int) (bool, error) {
 	missing := &fs.PathError{Op: "mkdir", Path: dir, Err: fs.ErrNotExist}
-	if depth == 0 || dir == "/" || !s.account.Permissions.At(dir).Has(auth.PermMkdir) {
+	if depth == 0 || dir == "/" || !s.account.Permissions.AtFile(dir).Has(auth.PermMkdir) {
 		return false, missing
 	}
 	err := fsys.Mkdir(dir, 0o777&^s.files.umask)

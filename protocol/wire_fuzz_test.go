@@ -114,7 +114,9 @@ func (c *recordingConn) Write(b []byte) (int, error) {
 }
 func (c *recordingConn) SetWriteDeadline(time.Time) error { return nil }
 func (c *recordingConn) Close() error                     { return nil }
-func (c *recordingConn) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 21} }
+func (c *recordingConn) LocalAddr() net.Addr {
+	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 21}
+}
 func (c *recordingConn) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4000}
 }

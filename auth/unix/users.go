@@ -44,6 +44,8 @@ func New(o Options) (*Users, error) {
 	return &Users{o}, nil
 }
 
+var _ auth.Knower = (*Users)(nil)
+
 // Authenticate implements [auth.Authenticator].
 func (u *Users) Authenticate(ctx context.Context, r auth.Request) (*auth.Account, error) {
 	// The name becomes a field of a line and a part of a path.
@@ -74,6 +76,18 @@ func (u *Users) Authenticate(ctx context.Context, r auth.Request) (*auth.Account
 	a.Start = strings.ReplaceAll(a.Start, "{home}", home)
 	a.System = &auth.System{UID: e.uid, GID: e.gid, Groups: groups, Home: home}
 	return &a, nil
+}
+
+// Knows implements [auth.Knower].
+func (u *Users) Knows(_ context.Context, user string) (bool, error) {
+	if auth.CheckName(user) != nil || strings.Contains(user, ":") {
+		return false, nil
+	}
+	e, err := u.o.Files.user(user)
+	if err != nil {
+		return false, fmt.Errorf("unix: %w", err)
+	}
+	return e != nil, nil
 }
 
 // check says why a user may not log in, or "". The password is checked whatever

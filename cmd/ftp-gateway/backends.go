@@ -102,10 +102,15 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 			if errors.Is(err, fs.ErrNotExist) && c.CreateHome {
 				err = bound.MkdirAll(dir, 0o777) // the umask takes its part
 			}
+			var home *local.FS
+			if err == nil {
+				// Opened itself: of a name alone, links would lead to the homes beside it.
+				home, err = root.Below(dir)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("home directory: %w", err)
 			}
-			return vfs.NewSub(root, dir), nil
+			return home, nil
 		},
 	}
 	if c.Atomic {

@@ -95,7 +95,7 @@ func newServe(env func(string) (string, bool)) *cobra.Command {
 		Short: "Serve what a configuration says",
 		Long: `Serve what a configuration says, until SIGTERM or SIGINT. Running transfers may then go on
 for the configured grace; a second signal ends them at once. SIGHUP opens the log file
-anew and reads the certificates again.`,
+anew and reads the certificates and the users again.`,
 		Example: "  ftp-gateway serve --config /etc/ftp-gateway/ftp-gateway.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

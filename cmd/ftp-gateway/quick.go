@@ -162,15 +162,15 @@ func (q *quick) config(env func(string) (string, bool)) (*config.Config, error) 
 		return nil, err
 	}
 	cfg.Backends = map[string]config.Backend{"share": share}
-	permissions := "elr"
+	account := config.Account{Home: "share:/", Permissions: "elr"}
 	if q.write {
-		permissions = "elradfmwMT"
+		account.Permissions = "elradfmwMT"
 	}
 	if q.username == "" {
 		if q.password != "" {
 			return nil, errors.New("--password needs --username")
 		}
-		cfg.Anonymous = &config.Anonymous{Home: "share:/", Permissions: permissions}
+		cfg.Anonymous = &config.Anonymous{Account: account}
 		return cfg, nil
 	}
 	password := q.password
@@ -180,7 +180,7 @@ func (q *quick) config(env func(string) (string, bool)) (*config.Config, error) 
 	if password == "" {
 		return nil, errors.New("--username needs --password, or FTP_GATEWAY_PASSWORD in the environment")
 	}
-	cfg.Users = []config.User{{Name: q.username, Password: config.Secret("plain:" + password), Home: "share:/", Permissions: permissions}}
+	cfg.Users = []config.User{{Name: q.username, Password: config.Secret("plain:" + password), Account: account}}
 	return cfg, nil
 }
 

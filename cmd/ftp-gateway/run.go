@@ -22,7 +22,7 @@ import (
 // and returns an error if it could not start, or if a listener broke.
 //
 // The first SIGTERM or SIGINT lets transfers finish for the configured grace, the
-// second ends them. SIGHUP opens the log file anew and reads the certificates again.
+// second ends them. SIGHUP opens the log file anew and reads the certificates and the users again.
 func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -52,7 +52,11 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 		return err
 	}
 	defer told.close()
-	srv, certs, err := newServer(ctx, cfg, stores, m, log)
+	logins, err := newLogins(cfg, log)
+	if err != nil {
+		return err
+	}
+	srv, certs, err := newServer(ctx, cfg, logins, stores, m, log)
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,8 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			}
 		}()
 	}
-	go stores.sweep(ctx, log) // ends with ctx
+	go stores.sweep(ctx, log)  // ends with ctx
+	go logins.users.watch(ctx) // ends with ctx
 
 	for {
 		select {
@@ -105,6 +110,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			return err
 		case s := <-signals:
 			if s == syscall.SIGHUP {
+				logins.users.reload()
 				reload(certs, []*logFile{ownFile, told.file}, log)
 				continue
 			}
@@ -175,11 +181,7 @@ func hasBucket(cfg *config.Config) bool {
 }
 
 // newServer makes the server of a configuration.
-func newServer(ctx context.Context, cfg *config.Config, stores backends, m *metrics.Metrics, log *slog.Logger) (*protocol.Server, *certificates, error) {
-	logins, err := newLogins(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
+func newServer(ctx context.Context, cfg *config.Config, logins *logins, stores backends, m *metrics.Metrics, log *slog.Logger) (*protocol.Server, *certificates, error) {
 	certs, err := newTLS(cfg)
 	if err != nil {
 		return nil, nil, refusal(cfg.Problem("tls.certificates", err.Error(), ""))

@@ -30,6 +30,7 @@ func (s *Store) Append(ctx context.Context, key string, n int64, scratch string)
 	if err != nil {
 		return nil, 0, translate(ctx, "append", key, err)
 	}
+	old.Metadata = object.WithoutModTime(old.Metadata) // the content will be another
 	if n < 0 {
 		n = old.Size
 	}

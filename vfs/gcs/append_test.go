@@ -25,7 +25,7 @@ func (f *fake) setOld(key string, data []byte) {
 
 var keptAttrs = resourceAttrs{
 	ContentEncoding: "identity", ContentLanguage: "de", ContentDisposition: "attachment", CacheControl: "no-store",
-	StorageClass: "NEARLINE", CustomTime: "2030-01-02T03:04:05Z", Metadata: map[string]string{"goog-reserved-file-mtime": "1700000000", "site": "north"},
+	StorageClass: "NEARLINE", CustomTime: "2030-01-02T03:04:05Z", Metadata: map[string]string{"site": "north", "other": "x y"},
 }
 
 // wantKept wants an object with those bytes and all that setOld gives, and nothing else in the bucket.
@@ -197,6 +197,24 @@ func Test18ComposeChecksum(t *testing.T) {
 		t.Error("damaged bytes were joined")
 	}
 	f.wantKept(t, "f", []byte("0123456789"))
+}
+
+// A new content has a time of change of its own.
+func TestAppendForgetsTime(t *testing.T) {
+	for _, n := range []int64{-1, 4} {
+		f := newFake(t)
+		s := f.store(quick)
+		f.setOld("f", []byte("0123456789"))
+		f.mu.Lock()
+		f.objects["f"].attrs.Metadata = map[string]string{"goog-reserved-file-mtime": "1700000000", "site": "north"}
+		f.mu.Unlock()
+		if err := appendTo(t, s, "f", n, []byte("more")); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(f.get("f").attrs.Metadata); got != "map[site:north]" {
+			t.Errorf("Append(%d): metadata %s", n, got)
+		}
+	}
 }
 
 // The requests of an APPE are the least that it takes.

@@ -87,6 +87,7 @@ type shared struct {
 	root    *os.Root
 	o       Options
 	escapes error // what os.Root says to a name that leads out
+	below   bool  // it was made by Below, for one login
 }
 
 var (
@@ -95,6 +96,7 @@ var (
 	_ vfs.Contexter   = (*FS)(nil)
 	_ vfs.Resumer     = (*FS)(nil)
 	_ vfs.Typed       = (*FS)(nil)
+	_ vfs.Releaser    = (*FS)(nil)
 )
 
 // New opens the directory o.Root. The FS holds one file descriptor until Close.
@@ -104,6 +106,29 @@ func New(o Options) (*FS, error) {
 		return nil, err
 	}
 	return &FS{shared: &shared{root: root, o: o, escapes: escapeError(root)}, ctx: context.Background()}, nil
+}
+
+// Below opens a directory of the tree as a tree of its own, which no symbolic link leads out of either. It
+// holds a file descriptor of its own until Release or Close.
+func (l *FS) Below(dir string) (*FS, error) {
+	rel, err := l.in("open", dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := l.root.OpenRoot(rel)
+	if err != nil {
+		return nil, l.fail("open", dir, err)
+	}
+	o := l.o
+	o.Root = filepath.Join(o.Root, rel)
+	return &FS{shared: &shared{root: root, o: o, escapes: escapeError(root), below: true}, ctx: context.Background()}, nil
+}
+
+// Release closes a tree that Below has made: see [vfs.Releaser]. Others serve many logins.
+func (l *FS) Release() {
+	if l.below {
+		l.root.Close()
+	}
 }
 
 // Close closes the directory. Files that are open stay usable, but one that has

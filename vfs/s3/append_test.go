@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"net/http"
 	"testing"
 
@@ -31,7 +32,6 @@ var keptHeaders = http.Header{
 	"Content-Encoding":                            {"identity"},
 	"Content-Language":                            {"de"},
 	"Expires":                                     {"Thu, 01 Jan 2032 00:00:00 GMT"},
-	"X-Amz-Meta-Mtime":                            {"1700000000.5"},
 	"X-Amz-Meta-Site":                             {"north gate"},
 	"X-Amz-Storage-Class":                         {"STANDARD_IA"},
 	"X-Amz-Website-Redirect-Location":             {"/other"},
@@ -296,6 +296,27 @@ func TestAppendGivenUp(t *testing.T) {
 				t.Errorf("%d uploads are left", n)
 			}
 		})
+	}
+}
+
+// A new content has a time of change of its own.
+func TestAppendForgetsTime(t *testing.T) {
+	for _, size := range []int{10, minPart} {
+		f := newFake(t)
+		s, _ := f.open(nil)
+		f.old("f", pattern(1, size))
+		f.mu.Lock()
+		o := f.objects["f"]
+		o.header = maps.Clone(o.header)
+		o.header.Set("X-Amz-Meta-Mtime", "1700000000.5")
+		f.objects["f"] = o
+		f.mu.Unlock()
+		if err := appendTo(t, s, "f", -1, []byte("more")); err != nil {
+			t.Fatal(err)
+		}
+		if o, _ := f.object("f"); o.header.Get("X-Amz-Meta-Mtime") != "" || o.header.Get("X-Amz-Meta-Site") == "" {
+			t.Errorf("%d bytes: headers %v", size, o.header)
+		}
 	}
 }
 
