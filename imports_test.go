@@ -53,10 +53,11 @@ var rooms = map[string]room{
 	"vfs/gcs":    {knows: []string{"vfs", "vfs/object"}, never: []arrow{noPrometheus, noYAML, noCobra, noAfero, noSDK[0]}},
 	"vfs/local":  {knows: []string{"vfs"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
 	"vfs/unix":   {knows: []string{"vfs", "vfs/local"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
+	"vfs/quota":  {knows: []string{"vfs"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
 	// The suite is imported by tests alone, which this test does not look at.
 	"vfs/vfstest": {knows: []string{"vfs"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
 	"cmd/ftp-gateway": {
-		knows: []string{"auth", "config", "events", "metrics", "protocol", "vfs", "vfs/gcs", "vfs/local", "vfs/object", "vfs/s3", "vfs/unix"},
+		knows: []string{"auth", "config", "events", "metrics", "protocol", "vfs", "vfs/gcs", "vfs/local", "vfs/object", "vfs/quota", "vfs/s3", "vfs/unix"},
 	},
 }
 

@@ -234,8 +234,8 @@ func (k *checker) passive() {
 	if n := p.Ports.Len(); n > 0 {
 		want := max(k.c.Limits.Connections, 1)
 		switch {
-		case p.Match == "exclusive" && n < 10:
-			k.warnf("passive.ports", "exclusive needs a port for each session that transfers", "only %d sessions can transfer at a time", n)
+		case p.Match == "exclusive" && (n < 10 || n < k.c.Limits.Connections):
+			k.warnf("passive.ports", "exclusive needs a port for each session that transfers", "only %d of the sessions can transfer at a time (limits.connections: %d)", n, k.c.Limits.Connections)
 		case p.Match == "address" && n < 2 && want > 1:
 			k.warnf("passive.ports", "use ten or more", "with one port each client address can have one transfer at a time")
 		}
@@ -411,6 +411,8 @@ func (k *checker) backends() {
 			k.renameDir(at, b.S3.RenameDirMaxKeys)
 			k.resume(at, b.S3.Cut, b.S3.ResumeExpire, b.S3.AbandonAfter)
 			s := b.S3
+			k.keyMode(at+".access_key_file", s.AccessKeyFile)
+			k.keyMode(at+".secret_key_file", s.SecretKeyFile)
 			if (s.AccessKey == "") != (s.SecretKey == "") {
 				k.errorf(at, "give both, or none for the usual AWS sources", "access_key and secret_key belong together")
 			}
@@ -433,6 +435,7 @@ func (k *checker) backends() {
 				if _, err := os.ReadFile(string(f)); err != nil {
 					k.errorf(at+".credentials_file", "", "%s: %s", f, pathless(err))
 				}
+				k.keyMode(at+".credentials_file", f)
 			}
 		}
 	}
@@ -545,6 +548,7 @@ func cleanDir(dir string) string { return path.Clean("/" + dir) }
 
 // tree checks a home and the mounts in it.
 func (k *checker) tree(at, home string, mounts map[string]string) {
+	told := len(k.report)
 	if home == "" {
 		k.errorf(at, `for example home: "disk:/{user}"`, `the key "home" is missing`)
 	} else {
@@ -568,6 +572,9 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 		default:
 			clean[c] = dir
 		}
+	}
+	if len(k.report) == told { // else there is no picture yet to warn of
+		k.overlaps(at, home, mounts)
 	}
 }
 

@@ -38,7 +38,7 @@ func TestHTTPUsers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	client, err := servers.MakeCertificates(t.TempDir())
+	client, err := servers.MakeClientCertificates(filepath.Join(t.TempDir(), "client"), "gateway")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestHTTPUsers(t *testing.T) {
 	}
 	conf := func(more string) string {
 		return fmt.Sprintf(`http_users: {url: "%s/auth?key=inurl", ca_file: %q, certificate: {cert: %q, key: %q}, token_file: %q, secret: %q, account: {home: "store:/shared"}%s}`,
-			srv.URL, w.certs.CA, client.Cert, client.Key, token, secret, more)
+			srv.URL, w.certs.CA, client.Cert("gateway"), client.Key("gateway"), token, secret, more)
 	}
 	g := newGateway(t, w, append(calm, conf(""), "hosts: [{names: [cams.example.com], users: [default]}]")...)
 	for user, want := range map[string]int{"full": 230, "default": 230, "near": 530, "past": 530, "typo": 421, "lost": 421, "nojson": 421,

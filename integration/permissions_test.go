@@ -57,11 +57,17 @@ var letters = []struct {
 
 const allLetters = "elradfmwMT"
 
-// fixture makes what the commands of the table are about.
+// fixture makes what the commands of the table are about. The directory itself stays: it may be the root of a session.
 func fixture(t *testing.T, dir string) {
 	t.Helper()
-	if err := os.RemoveAll(dir); err != nil {
+	old, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range old {
+		if err := os.RemoveAll(name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "dir"), 0o755); err != nil {
 		t.Fatal(err)

@@ -175,7 +175,7 @@ users:
 ` + bad + `:4: users[0].name: user name "a/b" holds a slash
 ` + bad + `:4: users[0].password: not a usable password hash (argon2, bcrypt, scrypt, yescrypt, pbkdf2, sha256-crypt and sha512-crypt are) (hint: make one with "ftp-gateway hash-password"; plain text of that form begins with "plain:")
 ` + bad + `:5: users[1].home: unknown back end "dick" (hint: did you mean "disk"?)
-` + bad + `:5: users[1].password: warning: the password is plain text (hint: make a hash with "ftp-gateway hash-password")
+` + bad + `:5: users[1].password: warning: the password is plain text, and weak (hint: make a hash with "ftp-gateway hash-password")
 `
 	if code != exitRefused || out != "" || errs != want {
 		t.Errorf("exit %d, output %q, errors:\n%s\nwant exit 1 and:\n%s", code, out, errs, want)

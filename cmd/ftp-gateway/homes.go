@@ -11,11 +11,13 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
+	"github.com/ftp-gateway/ftp-gateway/vfs/quota"
 )
 
 // openFS returns what protocol.Server.OpenFS is: the tree of one login. The names in braces in its places are replaced
 // here, once: what the client sees as "/" does not move under its feet at midnight.
 func (b backends) openFS(localTime bool) func(context.Context, *auth.Account) (afero.Fs, error) {
+	book := &quota.Book{}
 	return func(ctx context.Context, a *auth.Account) (afero.Fs, error) {
 		m := config.Moment{User: a.Name, Remote: a.Remote.Addr(), Time: time.Now().UTC()}
 		if localTime {
@@ -24,6 +26,14 @@ func (b backends) openFS(localTime bool) func(context.Context, *auth.Account) (a
 		home, err := b.open(ctx, a, m, a.Home)
 		if err != nil {
 			return nil, err
+		}
+		if !a.Limits.Quota.IsZero() {
+			limited, err := book.Open(ctx, m.Expand(a.Home), home, quota.Limit(a.Limits.Quota))
+			if err != nil {
+				vfs.Release(home)
+				return nil, err
+			}
+			home = limited
 		}
 		if len(a.Mounts) > 0 {
 			trees := make(map[string]afero.Fs, len(a.Mounts))

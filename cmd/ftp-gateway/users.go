@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
@@ -59,11 +60,22 @@ func checkUser(s *config.UserSet, i int, u config.User) config.Report {
 	case err != nil:
 		r = append(r, s.Problem(i, key, trimAuth(err), `make one with "ftp-gateway hash-password"; plain text of that form begins with "plain:"`))
 	case p.Weak() != "":
-		w := s.Problem(i, key, "the password is "+p.Weak(), hint)
+		text := "the password is " + p.Weak()
+		if p.Plain() && weak(u.Name, strings.TrimPrefix(string(u.Password), auth.PlainPrefix)) {
+			text += ", and weak"
+		}
+		w := s.Problem(i, key, text, hint)
 		w.Warning = true
 		r = append(r, w)
 	}
 	return r
+}
+
+// weak reports whether a password is one of the first that anybody tries.
+func weak(user, password string) bool {
+	p := strings.ToLower(password)
+	return len(p) < 8 || strings.Contains(p, strings.ToLower(user)) || strings.Contains(p, "password") || strings.Trim(p, p[:1]) == "" ||
+		strings.HasPrefix("01234567890123456789", p) || strings.HasPrefix("1234567890", p)
 }
 
 // trimAuth is the error's text without the package's name, for people.

@@ -286,6 +286,12 @@ func (d *Data) FIN() error { return d.Raw.Close() }
 
 var epsv = regexp.MustCompile(`\(\|\|\|(\d+)\|\)`)
 
+// Refused is the error of a transfer that did not begin.
+type Refused struct{ Reply }
+
+// Error tells the reply.
+func (r *Refused) Error() string { return fmt.Sprintf("got %q, want 150", r.Text) }
+
 // Transfer opens a passive data connection, sends the command and returns after
 // its 150 and, with PROT P, the handshake. The caller closes the data connection and
 // reads the last reply.
@@ -309,7 +315,7 @@ func (c *Conn) Transfer(ctx context.Context, line string) (*Data, error) {
 	d := &Data{raw, raw.(*net.TCPConn)}
 	r, err = c.Cmd(line)
 	if err == nil && r.Code != 150 && r.Code != 125 {
-		err = fmt.Errorf("got %q, want 150", r.Text)
+		err = &Refused{r}
 	}
 	if err == nil && c.TLS != nil {
 		t := tls.Client(raw, c.cfg)
