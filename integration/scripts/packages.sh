@@ -9,7 +9,8 @@ missing() {
 		filezilla:filezilla Xvfb:xvfb xdotool:xdotool strace:strace useradd:passwd openssl:openssl vsftpd:vsftpd git:git gcc:gcc htpasswd:apache2-utils slapd:slapd ldapadd:ldap-utils; do
 		command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
 	done
-	for pair in ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common; do
+	# "packages.sh ceph" is for what is tested before Ceph only.
+	[ "$1" != ceph ] || for pair in ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common; do
 		command -v "${pair%%:*}" >/dev/null 2>&1 || echo "${pair##*:}"
 	done
 	# Net::FTP needs these two for TLS.
@@ -21,7 +22,7 @@ missing() {
 	[ -e /usr/include/security/pam_appl.h ] || echo libpam0g-dev
 }
 
-need=$(missing | sort -u | tr '\n' ' ')
+need=$(missing "${1:-}" | sort -u | tr '\n' ' ')
 [ -n "$need" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 	echo "These Debian packages are missing, and nothing is tested without them:" >&2
@@ -33,7 +34,7 @@ export DEBIAN_FRONTEND=noninteractive
 install() { apt-get install -y --no-install-recommends $need; }
 # The lists may be missing or so old that the packages they name are gone.
 install || { apt-get update && install; }
-need=$(missing | sort -u | tr '\n' ' ')
+need=$(missing "${1:-}" | sort -u | tr '\n' ' ')
 if [ -n "$need" ]; then
 	echo "still missing after the installation: $need" >&2
 	exit 1
