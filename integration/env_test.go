@@ -28,8 +28,8 @@ const (
 	s3Kind     = "s3"
 	gcsKind    = "gcs"
 	radosKind  = "radosgw" // S3 again, by Ceph: see newWorld
-	localKind  = "local"  // as a classic FTP server: written in place
-	atomicKind = "atomic" // local with atomic: true
+	localKind  = "local"   // as a classic FTP server: written in place
+	atomicKind = "atomic"  // local with atomic: true
 )
 
 const (
