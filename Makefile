@@ -18,7 +18,7 @@ CHART   := deploy/helm/ftp-gateway
 SERVERS := $(BIN)/versitygw $(BIN)/fake-gcs-server $(BIN)/minio
 TOOLS   := $(BIN)/helm $(BIN)/kubeconform $(BIN)/staticcheck
 
-.PHONY: help build demo test unit soak radosgw conformance assertions integration chart check bench image tools packages ceph clean
+.PHONY: help build demo test unit storms soak radosgw conformance assertions integration chart check bench image tools packages ceph clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,10 +37,15 @@ unit: ## the product's own tests with the race detector
 
 # What runs before Ceph has a target of its own: installing it takes longer than most of the tests.
 CEPH := RadosGW|TestSoak$$
+# Hundreds of uploads at once, by the minute.
+STORMS := Test20SlowDownStorm|Test12SlowBesideFast|Test11MemoryOfUploads
 
 # -p 1: the packages measure memory and start servers; two at once would disturb each other.
 integration: packages $(SERVERS) $(TOOLS) $(SCHEMAS)/.done ## the binary against real clients and stores, and the conformance of all trees
-	cd integration && go vet ./... && go test -p 1 -skip '$(CEPH)' -timeout 40m ./...
+	cd integration && go vet ./... && go test -p 1 -skip '$(CEPH)|$(STORMS)' -timeout 40m ./...
+
+storms: packages $(SERVERS) ## memory and fairness under hundreds of uploads; see doc/reliability.md
+	cd integration && go test -count=1 -v -run '$(STORMS)' -timeout 20m .
 
 soak: ceph $(SERVERS) ## 20,000 uploads under random faults, with a kill -9 every 30 s; see doc/reliability.md
 	cd integration && SOAK_UPLOADS=$${SOAK_UPLOADS:-20000} SOAK_KILL=$${SOAK_KILL:-30} go test -count=1 -v -run 'TestSoak$$' -timeout 12h .
