@@ -30,7 +30,11 @@ demo: $(BIN)/demo ## a gateway before a store on this machine (BACKEND=s3, gcs o
 demo: $(if $(filter s3,$(BACKEND)),$(BIN)/versitygw) $(if $(filter gcs,$(BACKEND)),$(BIN)/fake-gcs-server)
 	@exec $(BIN)/demo -backend $(BACKEND)
 
-test: packages check unit chart integration ## everything, and what it needs
+# The tools of the integration tests are built while the unit tests, which wait a lot, run.
+test: packages ## everything, and what it needs
+	$(MAKE) check
+	$(MAKE) -j2 unit tools
+	$(MAKE) chart integration
 
 unit: ## the product's own tests with the race detector
 	go test -race -timeout 15m ./...
