@@ -43,11 +43,13 @@ search:
 			return 0, err
 		}
 		if first+n > lastPort {
+			walk.Add(uint32(n)) // on to the beginning
 			continue
 		}
 		for port := first; port < first+n; port++ {
 			l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", port))
 			if err != nil {
+				walk.Add(uint32(port - first)) // on behind the one that is taken
 				continue search
 			}
 			l.Close()

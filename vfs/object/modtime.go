@@ -130,8 +130,10 @@ func (f *FS) ofFile(op, name string, do func(key string) error) error {
 		err = vfs.ErrIsDir
 	}
 	if err == nil {
-		if err = do(key); errors.Is(err, fs.ErrNotExist) && f.dirs.has(clean(name)) {
-			err = vfs.ErrIsDir
+		if err = do(key); errors.Is(err, fs.ErrNotExist) {
+			if _, derr := f.StatDir(name); derr == nil {
+				err = vfs.ErrIsDir
+			}
 		}
 	}
 	return pathError(op, name, err)
