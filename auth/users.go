@@ -18,6 +18,9 @@ import (
 type User struct {
 	Name     string
 	Password Password
+	// Stored is the password as it is written down, which [ParsePassword] reads, where Password is zero; for users that
+	// stand in a program.
+	Stored string
 	// Certificate, unless zero, is the client certificate that a login needs: beside the password, or
 	// instead of one where there is none.
 	Certificate Certificate
@@ -46,7 +49,7 @@ type userEntry struct {
 }
 
 // NewUsers makes a set of users. Names are compared byte by byte. All mistakes are in the
-// error: names that [CheckName] refuses, names that appear twice.
+// error: names that [CheckName] refuses, names that appear twice, stored passwords that cannot be checked.
 func NewUsers(users []User) (*Users, error) {
 	u := &Users{byName: make(map[string]*userEntry, len(users))}
 	if _, err := rand.Read(u.key[:]); err != nil {
@@ -61,6 +64,14 @@ func NewUsers(users []User) (*Users, error) {
 		if u.byName[v.Name] != nil {
 			errs = append(errs, fmt.Errorf("auth: user %q appears twice", v.Name))
 			continue
+		}
+		if v.Stored != "" && v.Password.IsZero() {
+			p, err := ParsePassword(v.Stored)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("user %q: %w", v.Name, err))
+				continue
+			}
+			v.Password = p
 		}
 		v.Account.Name = v.Name
 		e := &userEntry{User: v}

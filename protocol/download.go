@@ -26,7 +26,7 @@ func (s *session) cmdRETR(p string) {
 	}
 	t, fsys := s.newTransfer("RETR", p, false)
 	var f afero.File
-	err := s.prepare(t, func() (err error) {
+	s.prepare(t, func() (err error) {
 		opened, err := vfs.OpenFrom(fsys, p, offset)
 		if err != nil {
 			return err
@@ -47,16 +47,17 @@ func (s *session) cmdRETR(p string) {
 			f = &section{File: f, left: t.size}
 		}
 		return nil
-	})
-	if err != nil {
-		if f != nil {
-			f.Close()
+	}, func(err error) {
+		if err != nil {
+			if f != nil {
+				f.Close()
+			}
+			s.refuseTransfer(t, err, asking)
+			return
 		}
-		s.refuseTransfer(t, err, asking)
-		return
-	}
-	t.body = &download{f: f, ascii: s.ascii(), kernel: !s.srv.NoSendfile}
-	s.begin(t, "Opening data connection for "+path.Base(p)+sizeText(t.size))
+		t.body = &download{f: f, ascii: s.ascii(), kernel: !s.srv.NoSendfile}
+		s.begin(t, "Opening data connection for "+path.Base(p)+sizeText(t.size))
+	})
 }
 
 // download is a file being sent.

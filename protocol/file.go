@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/spf13/afero"
 
@@ -18,21 +17,20 @@ import (
 const timeVal = "20060102150405"
 
 // bound returns the tree bound to the command's time limit, and what ends the binding.
-func (s *session) bound() (afero.Fs, context.CancelFunc) { return s.boundFor(s.srv.commandTimeout()) }
-
-// boundFor is bound with a limit of its own, for what takes long.
-func (s *session) boundFor(limit time.Duration) (afero.Fs, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(s.ctx, limit)
+func (s *session) bound() (afero.Fs, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
 	return vfs.WithContext(ctx, s.fs), cancel
 }
 
 func (s *session) cmdCWD(p string) {
 	fsys, done := s.bound()
 	defer done()
-	err := s.withParents(fsys, p, func() error {
+	var made []string
+	err := s.withParents(fsys, p, &made, func() error {
 		_, err := vfs.StatDir(fsys, p)
 		return err
 	})
+	s.tellMade(&made)
 	if err != nil {
 		s.failure("CWD", p, err, asking)
 		return
@@ -53,7 +51,9 @@ func (s *session) cmdPWD(string) { s.reply(257, quote(s.cwd)+" is the current di
 func (s *session) cmdMKD(p string) {
 	fsys, done := s.bound()
 	defer done()
-	err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Mkdir(p, 0o777&^s.files.umask) })
+	var made []string
+	err := s.withParents(fsys, path.Dir(p), &made, func() error { return fsys.Mkdir(p, 0o777&^s.files.umask) })
+	s.tellMade(&made)
 	if s.profile.ExistingDir && errors.Is(err, fs.ErrExist) {
 		if _, derr := vfs.StatDir(fsys, p); derr == nil {
 			s.reply(257, quote(p)+" exists")
@@ -109,6 +109,7 @@ func (s *session) cmdRNFR(p string) {
 	s.reply(350, "Ready for RNTO")
 }
 
+// cmdRNTO renames. A bucket copies what is renamed, perhaps for an hour: see work. It goes on when the client is gone.
 func (s *session) cmdRNTO(p string) {
 	from := s.renameFrom
 	s.renameFrom = ""
@@ -116,14 +117,24 @@ func (s *session) cmdRNTO(p string) {
 		s.reply(503, "Send RNFR first")
 		return
 	}
-	fsys, done := s.boundFor(s.srv.renameTimeout())
-	defer done()
-	if err := s.withParents(fsys, path.Dir(p), func() error { return fsys.Rename(from, p) }); err != nil {
-		s.failure("RNTO", from+" -> "+p, err, naming)
-		return
-	}
-	s.changed("RNTO", from, p)
-	s.reply(250, "Renamed")
+	var made []string
+	s.beginWork("RNTO", from+" -> "+p, work{
+		outlives: true,
+		do: func(t *transfer, _ afero.Fs) (answer, error) {
+			ctx, done := context.WithTimeout(t.ctx, s.srv.renameTimeout())
+			defer done()
+			fsys := vfs.WithContext(ctx, s.fs)
+			return answer{250, "Renamed"}, s.withParents(fsys, path.Dir(p), &made, func() error { return fsys.Rename(from, p) })
+		},
+		changes: func() {
+			s.tellMade(&made)
+			s.changed("RNTO", from, p)
+		},
+		refuse: func(err error) replyTo {
+			s.tellMade(&made)
+			return replyFor(err, naming)
+		},
+	})
 }
 
 // siteCHMOD sets a file's mode: SITE CHMOD octal path.

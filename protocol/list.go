@@ -72,15 +72,16 @@ func (s *session) sendListing(verb string, l *listing) {
 		return
 	}
 	t, fsys := s.newTransfer(verb, l.dir, false)
-	err := s.prepare(t, func() error { return l.open(fsys) })
-	if err != nil {
-		l.giveUp(err)
-		s.refuseTransfer(t, err, asking)
-		return
-	}
-	l.format = s.entryFormat(verb, fsys)
-	t.body = l
-	s.begin(t, "Here comes the directory listing")
+	s.prepare(t, func() error { return l.open(fsys) }, func(err error) {
+		if err != nil {
+			l.giveUp(err)
+			s.refuseTransfer(t, err, asking)
+			return
+		}
+		l.format = s.entryFormat(verb, fsys)
+		t.body = l
+		s.begin(t, "Here comes the directory listing")
+	})
 }
 
 // entryFormat is the form of the lines of a command.

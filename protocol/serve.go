@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net"
@@ -56,6 +57,19 @@ func (s *Server) init() {
 		s.hashes = make(chan struct{}, or(s.MaxHashes, 4))
 		s.ports = newPassivePool(s.PassivePorts, s.PassiveMatch == MatchExclusive, s.PermitForeignAddresses, s.listenData, s.log)
 	})
+}
+
+// ListenAndServe is Serve on a TCP address such as ":2121" or "127.0.0.1:21", with TLS offered (AUTH TLS) where TLSConfig is set.
+func (s *Server) ListenAndServe(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("protocol: %w", err)
+	}
+	mode := TLSNone
+	if s.TLSConfig != nil {
+		mode = TLSExplicit
+	}
+	return s.Serve(Listener{Listener: l, TLS: mode})
 }
 
 // Serve accepts sessions on l until Shutdown or Close, and then returns

@@ -220,9 +220,10 @@ func (s *session) wait() {
 	var grace, settled, idle <-chan time.Time
 	var eof chan chan error
 	var done chan outcome
+	var begins chan prepared
 	var closing chan struct{}
 	if t := s.transfer; t != nil {
-		grace, settled, eof, done = t.grace, t.settled, t.eof, t.done
+		grace, settled, eof, done, begins = t.grace, t.settled, t.eof, t.done, t.prepared
 	} else {
 		timer := time.NewTimer(s.patience())
 		defer timer.Stop()
@@ -236,6 +237,8 @@ func (s *session) wait() {
 	case l := <-s.lines.got:
 		s.asked = false
 		s.line(l)
+	case p := <-begins:
+		s.begins(p)
 	case answer := <-eof:
 		s.endOfData(answer)
 	case <-settled:
@@ -316,11 +319,18 @@ func (s *session) controlEnded(err error) {
 		return
 	}
 	s.log.Debug("control connection ended during a transfer", "err", err)
-	if !t.upload {
+	s.mourn()
+}
+
+// mourn gives what runs without a control connection the time that it still has.
+func (s *session) mourn() {
+	switch t := s.transfer; {
+	case t.work != nil && t.work.outlives:
+	case !t.upload:
 		s.callOffTransfer(errControlLost)
-		return
+	case t.prepared == nil: // what is in the tree's hands has its own limits, and the data is still to come
+		t.grace = time.After(s.srv.cutGrace())
 	}
-	t.grace = time.After(s.srv.cutGrace())
 }
 
 // callOff breaks off a running transfer like a cut, and the session ends behind it.
@@ -354,6 +364,11 @@ func (s *session) drain(t *transfer) {
 	}
 	for {
 		select {
+		case p := <-t.prepared:
+			s.begins(p)
+			if s.transfer == nil {
+				return
+			}
 		case answer := <-t.eof:
 			answer <- errSessionEnded
 		case o := <-t.done:

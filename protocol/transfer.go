@@ -31,8 +31,12 @@ type transfer struct {
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	eof    chan chan error // asked at the end of an upload's data: commit (nil) or why not
-	done   chan outcome    // the transfer's last word
+
+	prepared chan prepared // what the tree said before the 150; nil behind it
+	then     func(error)   // goes on with that
+
+	eof  chan chan error // asked at the end of an upload's data: commit (nil) or why not
+	done chan outcome    // the transfer's last word
 
 	publishes  bool             // the commit makes visible, or tells others of, what a cut must not
 	answer     chan<- error     // where the verdict is waited for, until it is given
@@ -68,8 +72,7 @@ type outcome struct {
 // bufferPool lends the buffers of transfers that cannot go through the kernel.
 var bufferPool = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// newTransfer prepares a transfer and the tree bound to its context. Until start, the end of
-// the session calls it off too.
+// newTransfer makes a transfer and the tree bound to its context.
 func (s *session) newTransfer(verb, path string, upload bool) (*transfer, afero.Fs) {
 	t := &transfer{
 		verb: verb, path: path, upload: upload, size: -1,
@@ -80,16 +83,56 @@ func (s *session) newTransfer(verb, path string, upload bool) (*transfer, afero.
 	return t, vfs.WithContext(t.ctx, s.fs)
 }
 
-// prepare runs what a transfer asks of the tree before its 150, called off with
-// the session.
-func (s *session) prepare(t *transfer, ask func() error) error {
-	stop := context.AfterFunc(s.ctx, func() { t.cancel(context.Cause(s.ctx)) })
-	defer stop()
-	err := ask()
-	if err == nil {
-		err = context.Cause(t.ctx)
+// prepared is what the tree has said before the 150.
+type prepared struct {
+	err   error
+	panic any
+	stack []byte
+}
+
+// prepare runs what a transfer asks of the tree before its 150. A store may take its time: that runs
+// beside the session, which answers NOOP, STAT and ABOR meanwhile as it does during the transfer, and then goes on with
+// then, which begins the transfer or refuses it. The goroutine ends with its answer.
+func (s *session) prepare(t *transfer, ask func() error, then func(error)) {
+	answer := make(chan prepared, 1)
+	t.start, t.prepared, t.then = time.Now(), answer, then
+	s.transfer = t
+	go func() {
+		var p prepared
+		defer func() {
+			if v := recover(); v != nil {
+				p = prepared{fmt.Errorf("panic: %v", v), v, debug.Stack()}
+			}
+			answer <- p
+		}()
+		p.err = ask()
+	}()
+}
+
+// begins goes on with a transfer when the tree has said what it was asked before the 150.
+func (s *session) begins(p prepared) {
+	t := s.transfer
+	s.transfer, t.prepared = nil, nil
+	err := p.err
+	if cause := context.Cause(t.ctx); cause != nil {
+		err = cause // says more than the error that came of it
 	}
-	return err
+	t.then(err)
+	if s.transfer != nil {
+		if s.lost && !s.quitting {
+			s.mourn()
+		}
+		return
+	}
+	s.spend(t.verb)
+	s.commandDone(t.line.verb, t.line.cmd, t.line.arg, t.line.start)
+	for range t.aborts {
+		s.reply(226, "ABOR successful")
+	}
+	if p.panic != nil {
+		s.panicked(p.panic, p.stack)
+		s.ended = true
+	}
 }
 
 // ready reports whether a transfer may begin, and answers why not.

@@ -42,11 +42,11 @@ func (s *session) store(verb, p string, offset int64) {
 	if offset != 0 {
 		announced = -1
 	}
-	s.receive(verb, p, offset, announced, "Opening data connection for "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
+	s.receive(verb, p, offset, announced, "Opening data connection for "+path.Base(p), func(fsys afero.Fs, made *[]string) (f afero.File, err error) {
 		if offset > 0 {
 			return vfs.OpenAt(fsys, p, offset)
 		}
-		err = s.withParents(fsys, path.Dir(p), func() (err error) {
+		err = s.withParents(fsys, path.Dir(p), made, func() (err error) {
 			if offset != 0 {
 				f, err = vfs.OpenAt(fsys, p, offset)
 				return err
@@ -76,8 +76,8 @@ func (s *session) cmdSTOU(arg string) {
 	if !s.allowed(commands["STOU"].perm, p) || !s.ready() {
 		return
 	}
-	s.receive("STOU", p, 0, s.announced(), "FILE: "+path.Base(p), func(fsys afero.Fs) (f afero.File, err error) {
-		err = s.withParents(fsys, path.Dir(p), func() (err error) {
+	s.receive("STOU", p, 0, s.announced(), "FILE: "+path.Base(p), func(fsys afero.Fs, made *[]string) (f afero.File, err error) {
+		err = s.withParents(fsys, path.Dir(p), made, func() (err error) {
 			f, err = fsys.OpenFile(p, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666&^s.files.umask)
 			return err
 		})
@@ -93,7 +93,7 @@ func (s *session) announced() int64 {
 }
 
 // receive begins an upload at the offset, -1 for the end, into the file that open opens. What can be refused is refused before the 150.
-func (s *session) receive(verb, p string, offset, announced int64, text string, open func(afero.Fs) (afero.File, error)) {
+func (s *session) receive(verb, p string, offset, announced int64, text string, open func(fsys afero.Fs, made *[]string) (afero.File, error)) {
 	if s.takeRange() != nil {
 		s.reply(504, "RANG is for RETR and HASH")
 		return
@@ -102,29 +102,32 @@ func (s *session) receive(verb, p string, offset, announced int64, text string, 
 	t.size, t.exact = announced, announced >= 0 && s.profile.StrictALLO && !s.typeA
 	var f afero.File
 	var limit *bound
-	err := s.prepare(t, func() (err error) {
+	var made []string
+	s.prepare(t, func() (err error) {
 		if limit, err = s.limits(fsys, p, offset, announced); err != nil {
 			return err
 		}
-		opened, err := open(fsys)
+		opened, err := open(fsys, &made)
 		if err == nil { // what comes with an error may be a nil pointer in an interface
 			f = opened
 		}
 		return err
-	})
-	if err != nil {
-		if f != nil {
-			vfs.Abort(f, err)
+	}, func(err error) {
+		s.tellMade(&made)
+		if err != nil {
+			if f != nil {
+				vfs.Abort(f, err)
+			}
+			s.refuseTransfer(t, err, naming)
+			return
 		}
-		s.refuseTransfer(t, err, naming)
-		return
-	}
-	if name := f.Name(); name != p && path.IsAbs(name) {
-		// The tree has chosen another name, as STOU does.
-		t.path, text = name, "FILE: "+path.Base(name)
-	}
-	t.body, t.publishes = &upload{f: f, ascii: s.ascii(), limit: limit}, vfs.Publishes(f) || s.srv.Hooks.Received != nil
-	s.begin(t, text)
+		if name := f.Name(); name != p && path.IsAbs(name) {
+			// The tree has chosen another name, as STOU does.
+			t.path, text = name, "FILE: "+path.Base(name)
+		}
+		t.body, t.publishes = &upload{f: f, ascii: s.ascii(), limit: limit}, vfs.Publishes(f) || s.srv.Hooks.Received != nil
+		s.begin(t, text)
+	})
 }
 
 // upload is a file being received.

@@ -10,11 +10,13 @@ import (
 )
 
 // work is a command that may take long and needs no data connection: HASH and
-// its kin, COMB, SITE CPTO. It runs as a transfer does, in a goroutine of its
+// its kin, RNTO, COMB, SITE CPTO. It runs as a transfer does, in a goroutine of its
 // own beside the session, so that NOOP, STAT and ABOR are answered meanwhile, other commands wait
 // their turn, and the end of the control connection or of the server ends it.
 type work struct {
 	do func(t *transfer, fsys afero.Fs) (answer, error)
+	// outlives says that it goes on to its end when the control connection ends.
+	outlives bool
 	// changes tells the hooks what was done, on the session's goroutine; nil for nothing.
 	changes func()
 	// refuse makes the reply of an error; nil means replyFor.

@@ -292,10 +292,8 @@ type Refused struct{ Reply }
 // Error tells the reply.
 func (r *Refused) Error() string { return fmt.Sprintf("got %q, want 150", r.Text) }
 
-// Transfer opens a passive data connection, sends the command and returns after
-// its 150 and, with PROT P, the handshake. The caller closes the data connection and
-// reads the last reply.
-func (c *Conn) Transfer(ctx context.Context, line string) (*Data, error) {
+// Promise opens a passive data connection for a command that is still to be sent. It has no TLS.
+func (c *Conn) Promise(ctx context.Context) (*Data, error) {
 	r, err := c.Expect(229, "EPSV")
 	if err != nil {
 		return nil, err
@@ -312,17 +310,27 @@ func (c *Conn) Transfer(ctx context.Context, line string) (*Data, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data connection: %w", err)
 	}
-	d := &Data{raw, raw.(*net.TCPConn)}
-	r, err = c.Cmd(line)
+	return &Data{raw, raw.(*net.TCPConn)}, nil
+}
+
+// Transfer opens a passive data connection, sends the command and returns after
+// its 150 and, with PROT P, the handshake. The caller closes the data connection and
+// reads the last reply.
+func (c *Conn) Transfer(ctx context.Context, line string) (*Data, error) {
+	d, err := c.Promise(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.Cmd(line)
 	if err == nil && r.Code != 150 && r.Code != 125 {
 		err = &Refused{r}
 	}
 	if err == nil && c.TLS != nil {
-		t := tls.Client(raw, c.cfg)
+		t := tls.Client(d.Raw, c.cfg)
 		d.Conn, err = t, t.HandshakeContext(ctx)
 	}
 	if err != nil {
-		raw.Close()
+		d.Raw.Close()
 		return nil, fmt.Errorf("%s: %w", line, err)
 	}
 	return d, nil
