@@ -78,11 +78,11 @@ func TestUnknownUserAlwaysMeetsTheSamePassword(t *testing.T) {
 }
 
 func TestNewUsersRefuses(t *testing.T) {
-	_, err := NewUsers([]User{{Name: "a"}, {Name: "a"}, {Name: ".."}, {Name: "b"}})
+	_, err := NewUsers([]User{{Name: "a"}, {Name: "a"}, {Name: ".."}, {Name: "b"}, {Name: "c", Stored: "$nosuch$x$y"}})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{`"a" appears twice`, `".." is the name of a directory`} {
+	for _, want := range []string{`"a" appears twice`, `".." is the name of a directory`, `user "c": ` + ErrBadHash.Error()} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not tell %q", err, want)
 		}

@@ -1,0 +1,71 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/ftp-gateway/ftp-gateway/integration/servers"
+)
+
+// TestFromPyftpdlibPage lets "ftp-gateway check" look at each configuration of the page for people who come from pyftpdlib. That
+// of Windows is refused elsewhere, for being that and for nothing else.
+func TestFromPyftpdlibPage(t *testing.T) {
+	page, err := os.ReadFile("../doc/from-pyftpdlib.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)(<!-- for Windows -->\n)?```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(blocks) < 14 {
+		t.Fatalf("only %d configurations on the page", len(blocks))
+	}
+	dir := t.TempDir() // file names in a configuration are relative to it
+	certs, err := servers.MakeCertificates(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{certs.Cert: "server.pem", certs.Key: "server.key"} {
+		if err := os.Rename(from, filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range []string{"share", "pub"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	elsewhere := regexp.MustCompile(`on Windows only|C:\\`)
+	for i, m := range blocks {
+		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+			conf := filepath.Join(dir, fmt.Sprintf("%d.yaml", i+1))
+			if err := os.WriteFile(conf, []byte(m[2]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), gatewayBin, "check", "--config", conf)
+			cmd.Env = append(os.Environ(), "WEBHOOK_SECRET=s3cret")
+			out, err := cmd.CombinedOutput()
+			if m[1] == "" || runtime.GOOS == "windows" {
+				if err != nil {
+					t.Errorf("%v\n%s\n%s", err, out, m[2])
+				}
+				return
+			}
+			if err == nil {
+				t.Error("a configuration for Windows passes here")
+			}
+			for line := range strings.Lines(string(out)) {
+				if !strings.HasPrefix(line, conf+":") || strings.Contains(line, ": warning: ") {
+					continue
+				}
+				if !elsewhere.MatchString(line) {
+					t.Errorf("%s", line)
+				}
+			}
+		})
+	}
+}
