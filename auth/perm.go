@@ -16,7 +16,7 @@ import (
 //	f  rename                      RNFR RNTO
 //	m  make directories            MKD
 //	w  store files                 STOR STOU
-//	M  change modes                SITE CHMOD
+//	M  change modes                SITE CHMOD, SITE CHOWN
 //	T  change times                MFMT
 type Perm uint16
 

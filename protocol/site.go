@@ -20,6 +20,7 @@ type siteCommand struct {
 func init() {
 	site = map[string]siteCommand{
 		"CHMOD": {run: (*session).siteCHMOD, perm: auth.PermChmod, help: "SITE CHMOD <sp> mode <sp> path: change a file's mode"},
+		"CHOWN": {run: (*session).siteCHOWN, perm: auth.PermChmod, help: "SITE CHOWN <sp> owner[:group] <sp> path: change a file's owner"},
 		"CPFR":  {run: (*session).siteCPFR, help: "SITE CPFR <sp> path: copy from"},
 		"CPTO":  {run: (*session).siteCPTO, help: "SITE CPTO <sp> path: copy to"},
 		"IDLE":  {run: (*session).siteIDLE, help: "SITE IDLE [<sp> seconds]: how long the session may be silent"},
