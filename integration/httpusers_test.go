@@ -172,4 +172,19 @@ func TestHTTPUsers(t *testing.T) {
 	}
 	srv.Close()
 	g.wantLogin(t, user, password, 421) // it might have said no
+
+	// A service that takes the connection and says nothing: the login ends with the time-out, and others go on meanwhile.
+	g = newGateway(t, w, append(calm, fmt.Sprintf(`http_users: {url: "http://%s/", timeout: 2s, account: {home: "store:/shared"}}`, silence(t)))...)
+	answer := make(chan error, 1)
+	go func() { // ends with the login
+		code, err := g.code(t.Context(), "", "default", "x")
+		if err == nil && code != 421 {
+			err = fmt.Errorf("answer %d, want 421", code)
+		}
+		answer <- err
+	}()
+	g.wantLogin(t, user, password, 230)
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
 }

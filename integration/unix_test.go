@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	osuser "os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -179,6 +180,100 @@ func TestUnixUsersSeeTheSystem(t *testing.T) {
 			t.Errorf("%s: %q, %v; want a refusal", line, r.Text, err)
 		}
 	}
+}
+
+// TestUnixGroups lets a member of a group, and nobody else, work in the group's directory; masks and owners are as in a
+// shell. Who is not among the allowed accounts stays out.
+func TestUnixGroups(t *testing.T) {
+	const group = "ftpgw-team"
+	exec.Command("groupdel", group).Run() // what a test that was killed has left
+	if out, err := exec.Command("groupadd", group).CombinedOutput(); err != nil {
+		t.Fatalf("groupadd: %v: %s", err, out)
+	}
+	t.Cleanup(func() { exec.Command("groupdel", group).Run() })
+	member, other, stranger := makeAccount(t, "ftpgw-ann", "-G", group), makeAccount(t, "ftpgw-bob"), makeAccount(t, "ftpgw-cyd")
+	dir, err := os.MkdirTemp("", "ftpgw-team")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	g, err := osuser.LookupGroup(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, 0, gid); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	gw := unixGateway(t, "", `home: "homes:/", allowed: [ftpgw-ann, ftpgw-bob]`, calm...)
+	gw.wantLogin(t, stranger.name, stranger.password, 530)
+
+	c, err := clients.Login(t.Context(), member.target(gw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	say(t, c, "SITE UMASK 027", 200)
+	file := dir + "/f"
+	if r, err := c.Store(t.Context(), file, []byte("text")); err != nil || r.Code != 226 {
+		t.Fatal(r, err)
+	}
+	want := func(what string, wantGID uint32, mode os.FileMode) {
+		t.Helper()
+		fi, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := fi.Sys().(*syscall.Stat_t); st.Uid != member.uid || st.Gid != wantGID || fi.Mode().Perm() != mode {
+			t.Errorf("%s: the file is of %d:%d, mode %o; want %d:%d, %o", what, st.Uid, st.Gid, fi.Mode().Perm(), member.uid, wantGID, mode)
+		}
+	}
+	account, err := osuser.Lookup(member.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ownGID, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := uint32(ownGID)
+	want("stored", own, 0o640)
+	say(t, c, "SITE CHOWN :"+group+" "+file, 200)
+	want("given to the group", uint32(gid), 0o640)
+	say(t, c, "SITE CHMOD 660 "+file, 200)
+	want("opened for the group", uint32(gid), 0o660)
+	say(t, c, fmt.Sprintf("SITE CHOWN %d:%d %s", member.uid, own, file), 200)
+	for _, line := range []string{"SITE CHOWN " + other.name + " " + file, "SITE CHOWN :root " + file, "SITE CHOWN nobody-of-that-name " + file,
+		"SITE CHOWN root /etc/hostname"} {
+		say(t, c, line, 550)
+	}
+	for _, line := range []string{"SITE CHOWN", "SITE CHOWN " + other.name, "SITE CHOWN : " + file} {
+		say(t, c, line, 501)
+	}
+	want("nobody else's", own, 0o660)
+
+	b, err := clients.Login(t.Context(), other.target(gw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	say(t, b, "CWD "+dir, 550)
+	say(t, b, "DELE "+file, 550)
+	if _, err := b.Retrieve(t.Context(), file); err == nil {
+		t.Error("somebody outside of the group has read the file")
+	}
+	// Users of the configuration have no owners: the server's own rights are not theirs to use.
+	v := gw.login(t, false)
+	if r, err := v.Store(t.Context(), "f", []byte("x")); err != nil || r.Code != 226 {
+		t.Fatal(r, err)
+	}
+	say(t, v, "SITE CHOWN "+other.name+" f", 550)
 }
 
 // TestUnixUsersNeverMix runs 200 sessions of 8 accounts at once and looks whose each file is.
