@@ -56,7 +56,7 @@ type Webhook struct {
 type EventCommand struct {
 	// The name under which events wait for it. It must stay the same while some wait.
 	Name string `yaml:"name"`
-	// The program and its arguments; there is no shell. {type}, {path}, {user}, {remote}, {to}, {bytes}, {backend},
+	// The program and its arguments; there is no shell. {type}, {path}, {user}, {remote}, {to}, {bytes}, {size}, {seconds}, {backend},
 	// {bucket}, {key}, {version}, {checksum}, {result}, {id} and {time} are filled in; the same are in the environment as FTP_TYPE and so on.
 	Command []string `yaml:"command"`
 	// Which events. Default: all.

@@ -51,13 +51,19 @@ func NewCommand(args, environ []string, timeout time.Duration) (*Command, error)
 
 // values are what an event has to fill in, in the order of the documentation.
 func (e Event) values() [][2]string {
-	var bytes string
-	if e.Bytes != nil {
-		bytes = strconv.FormatInt(*e.Bytes, 10)
+	number := func(n *int64) string {
+		if n == nil {
+			return ""
+		}
+		return strconv.FormatInt(*n, 10)
+	}
+	var seconds string
+	if e.Seconds != nil {
+		seconds = strconv.FormatFloat(*e.Seconds, 'f', -1, 64)
 	}
 	return [][2]string{
 		{"type", string(e.Type)}, {"id", e.ID}, {"time", e.Time.Format(time.RFC3339Nano)}, {"user", e.User}, {"remote", e.Remote},
-		{"path", e.Path}, {"to", e.To}, {"bytes", bytes}, {"backend", e.Backend}, {"bucket", e.Bucket}, {"key", e.Key},
+		{"path", e.Path}, {"to", e.To}, {"bytes", number(e.Bytes)}, {"size", number(e.Size)}, {"seconds", seconds}, {"backend", e.Backend}, {"bucket", e.Bucket}, {"key", e.Key},
 		{"version", e.Version}, {"checksum", e.Checksum}, {"result", e.Result},
 	}
 }

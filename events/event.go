@@ -58,6 +58,7 @@ type Event struct {
 	Bytes    *int64   `json:"bytes,omitempty"`    // over the data connection
 	Seconds  *float64 `json:"seconds,omitempty"`  // from the 150 to the end; of a session, how long it lasted
 	DataTLS  bool     `json:"data_tls,omitempty"` // on the data connection
+	Size     *int64   `json:"size,omitempty"`     // of the whole file that was received, as far as the back end tells
 	Result   string   `json:"result,omitempty"`   // see protocol.Result
 	Backend  string   `json:"backend,omitempty"`
 	Bucket   string   `json:"bucket,omitempty"`
@@ -81,5 +82,8 @@ func (e Event) transfer(t protocol.Transfer) Event {
 	e.Path, e.Command, e.Bytes, e.Seconds, e.DataTLS, e.Result = t.Path, t.Verb, &t.Bytes, &seconds, t.TLS, string(t.Result)
 	s := t.Stored
 	e.Backend, e.Bucket, e.Key, e.Version, e.Checksum = s.Backend, s.Bucket, s.Key, s.Version, s.Checksum
+	if s.Key != "" {
+		e.Size = &s.Size
+	}
 	return e
 }

@@ -35,6 +35,7 @@ func TestEveryTypeOfEvent(t *testing.T) {
 	got := map[string]map[string]any{} // the last event of each type
 	refused := map[string]bool{}
 	again := 0
+	sizes := map[any]any{} // of a file that is appended to, and how much came with each upload
 	hooks := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		select {
@@ -66,9 +67,14 @@ func TestEveryTypeOfEvent(t *testing.T) {
 		case refused[e.ID]:
 			again++
 		}
-		if kind, ok := e.Data["type"].(string); ok {
-			got[kind] = e.Data
+		kind, _ := e.Data["type"].(string)
+		if e.Data["path"] == "/dir/longer.bin" {
+			if kind == "received" {
+				sizes[e.Data["size"]] = e.Data["bytes"]
+			}
+			return
 		}
+		got[kind] = e.Data
 	}))
 	defer hooks.Close()
 	w := newWorld(t, s3Kind)
@@ -91,9 +97,24 @@ func TestEveryTypeOfEvent(t *testing.T) {
 	}
 	c := g.login(t, true)
 	say(t, c, "MKD dir", 257)
+	say(t, c, "TYPE I", 200)
 	if r, err := c.Store(t.Context(), "dir/whole.bin", []byte("0123456789")); err != nil || r.Code != 226 {
 		t.Fatal(r, err)
 	}
+	for range 2 { // ten bytes more, and again
+		d, err := c.Transfer(t.Context(), "APPE dir/longer.bin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Write([]byte("0123456789")); err != nil {
+			t.Fatal(err)
+		}
+		d.Close()
+		if err := wantReplies(c, 226); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(t, c, "DELE dir/longer.bin", 250)
 	if _, err := c.Retrieve(t.Context(), "dir/whole.bin"); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +163,7 @@ func TestEveryTypeOfEvent(t *testing.T) {
 				missing = append(missing, kind)
 			}
 		}
-		return len(missing) == 0, fmt.Errorf("missing: %q", missing)
+		return len(missing) == 0 && sizes[10.0] == 10.0 && sizes[20.0] == 10.0, fmt.Errorf("missing: %q; sizes with their bytes: %v", missing, sizes)
 	})
 	mu.Lock()
 	defer mu.Unlock()
@@ -155,7 +176,7 @@ func TestEveryTypeOfEvent(t *testing.T) {
 		t.Error("the event that was refused has not come again")
 	}
 	up := got["received"]
-	for key, value := range map[string]any{"user": user, "remote": "127.0.0.1", "path": "/dir/whole.bin", "command": "STOR", "bytes": 10.0, "result": "done",
+	for key, value := range map[string]any{"user": user, "remote": "127.0.0.1", "path": "/dir/whole.bin", "command": "STOR", "bytes": 10.0, "size": 10.0, "result": "done",
 		"backend": "store", "bucket": bucket, "key": "dir/whole.bin", "tls": true, "data_tls": true} {
 		if up[key] != value {
 			t.Errorf("received: %s is %v, want %v", key, up[key], value)

@@ -24,6 +24,19 @@ func TestFromPyftpdlibPage(t *testing.T) {
 	if len(blocks) < 14 {
 		t.Fatalf("only %d configurations on the page", len(blocks))
 	}
+	help, err := exec.CommandContext(t.Context(), gatewayBin, "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)`).FindAllStringSubmatch(string(help), -1)
+	if len(options) < 20 {
+		t.Fatalf("only %d options in:\n%s", len(options), help)
+	}
+	for _, m := range options {
+		if m[1] != "--help" && !strings.Contains(string(page), "`"+m[1]+"`") {
+			t.Errorf("the page does not tell of %s", m[1])
+		}
+	}
 	dir := t.TempDir() // file names in a configuration are relative to it
 	certs, err := servers.MakeCertificates(dir)
 	if err != nil {

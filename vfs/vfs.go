@@ -104,6 +104,7 @@ type Stored struct {
 	Key      string // in the bucket; on a disk the file's name there
 	Version  string // the version of a versioned bucket, the generation on GCS
 	Checksum string // of the whole file: algorithm, colon, lower-case hex
+	Size     int64  // of the whole file, in bytes
 }
 
 // Storer is a file opened for writing that can tell, once its Close has returned nil, where it is stored.

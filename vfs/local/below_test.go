@@ -44,12 +44,15 @@ func TestBelow(t *testing.T) {
 	}
 	f, err := home.OpenFile("/new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 	if err == nil {
+		_, err = f.WriteString("four")
+	}
+	if err == nil {
 		err = f.Close()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := vfs.StoredAs(f), (vfs.Stored{Backend: "disk", Key: filepath.Join(dir, "a", "home", "new")}); got != want {
+	if got, want := vfs.StoredAs(f), (vfs.Stored{Backend: "disk", Key: filepath.Join(dir, "a", "home", "new"), Size: 4}); got != want {
 		t.Errorf("stored as %v, want %v", got, want)
 	}
 	vfs.Release(home)

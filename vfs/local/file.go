@@ -22,6 +22,7 @@ type File struct {
 	up   upload // nil for what was opened for reading
 	err  error  // the first error of writing: such a file is not committed
 	done bool   // closed or given up
+	size int64  // when it was committed
 }
 
 var (
@@ -38,7 +39,7 @@ func (f *File) OSFile() *os.File { return f.f }
 
 // Stored implements vfs.Storer: the key is the file's name for the system.
 func (f *File) Stored() vfs.Stored {
-	return vfs.Stored{Backend: f.l.o.Name, Key: filepath.Join(f.l.o.Root, filepath.FromSlash(f.name))}
+	return vfs.Stored{Backend: f.l.o.Name, Key: filepath.Join(f.l.o.Root, filepath.FromSlash(f.name)), Size: f.size}
 }
 
 // Publishes reports whether Close and Abort leave different things behind.
@@ -87,6 +88,9 @@ func (f *File) Close() error {
 	if err != nil {
 		_ = f.up.abort(f.f, false) // the error that counts is the first
 		return err
+	}
+	if fi, err := f.f.Stat(); err == nil {
+		f.size = fi.Size()
 	}
 	return f.l.failIO("close", f.name, f.up.commit(f.f))
 }

@@ -94,7 +94,7 @@ func (w *writer) Close() error {
 
 // Stored implements vfs.Storer.
 func (w *writer) Stored() vfs.Stored {
-	s := vfs.Stored{Backend: w.fs.t.o.Name, Key: w.fs.t.prefix + strings.TrimPrefix(w.name, "/")}
+	s := vfs.Stored{Backend: w.fs.t.o.Name, Key: w.fs.t.prefix + strings.TrimPrefix(w.name, "/"), Size: w.size}
 	if b, ok := w.fs.t.store.(Bucketer); ok {
 		s.Bucket = b.Bucket()
 	}
