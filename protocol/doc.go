@@ -14,7 +14,10 @@
 // writes replies, so a session needs no locks, and an idle session is that one
 // goroutine. During a transfer there are two more: one reads the next line of the
 // control connection, one runs the transfer and hands its single outcome back
-// over a channel.
+// over a channel. What a transfer asks of the tree before it begins, and commands that may take long, run
+// beside the session in the same way. So a tree that blocks keeps nobody but who has asked it.
+//
+// A server needs an [auth.Authenticator] and [Server.OpenFS]; [Homes] makes the latter of any afero.Fs.
 //
 // 226 is sent after the file system's Close has returned nil, never before. An
 // upload that the client's end breaks off is given up with [vfs.Abort].
