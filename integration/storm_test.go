@@ -216,7 +216,7 @@ func Test11MemoryOfUploads(t *testing.T) {
 		{kind: s3Kind, n: 500, size: 64 << 10, limit: base + 500*(40+64) + 64<<10},
 		{kind: s3Kind, n: 500, size: 3 << 20, limit: base + 500*(40+256) + 64<<10},
 		{kind: s3Kind, n: 100, size: 20 << 20, limit: base + 100*(40+256) + 64<<10},
-		{kind: gcsKind, n: 3000, size: 64 << 10, limit: 200 << 10, sessions: 300},
+		{kind: gcsKind, n: 3000, size: 64 << 10, limit: 200 << 10, sessions: 1000},
 	} {
 		t.Run(fmt.Sprintf("%s/%d x %d KiB", tt.kind, tt.n, tt.size>>10), func(t *testing.T) {
 			w := newWorld(t, tt.kind)
