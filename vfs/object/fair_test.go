@@ -186,6 +186,39 @@ func TestBudgetDripping(t *testing.T) {
 	}
 }
 
+// What clients of the same speed cost each other when they come all at once. The times are synthetic, and the same on every machine.
+func TestBudgetCrowds(t *testing.T) {
+	for _, c := range []struct {
+		n, size      int
+		wait, within time.Duration // for each 16 KiB; for all
+	}{
+		{500, 300 << 10, time.Millisecond, time.Second},
+		{500, 64 << 10, 800 * time.Millisecond, 10 * time.Second},
+		{500, 200 << 10, 800 * time.Millisecond, time.Minute},
+		{500, 300 << 10, 800 * time.Millisecond, 10 * time.Minute},
+		{200, 3 << 20, 16 * time.Millisecond, 2 * time.Minute},
+		{100, 8 << 20, 100 * time.Millisecond, 2 * time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := crowd{t, NewBudget(64 << 20)}
+			before := time.Now()
+			var wg sync.WaitGroup
+			for range c.n {
+				wg.Go(func() {
+					w.want(w.upload(c.size, 16<<10, UploadOptions{}, func(int) { time.Sleep(c.wait) }))
+				})
+			}
+			wait(t, w.b, &wg)
+			d, alone := time.Since(before), time.Duration(c.size/(16<<10))*c.wait
+			t.Logf("%d x %d KiB, of which one alone takes %v: %v", c.n, c.size>>10, alone, d)
+			if d > c.within {
+				t.Errorf("%d x %d KiB, of which one alone takes %v: %v, want at most %v", c.n, c.size>>10, alone, d, c.within)
+			}
+			checkEmpty(t, w.b)
+		})
+	}
+}
+
 // Everything at once, by chance: sizes, speeds, parts, clients that stop and go on, uploads that are cut, downloads that read ahead. Nothing
 // hangs, and nothing is left.
 func TestBudgetChaos(t *testing.T) {
