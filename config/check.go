@@ -294,6 +294,7 @@ func (k *checker) limits() {
 		k.errorf("hash.concurrent", "", "has to be at least 1")
 	}
 	k.bandwidth()
+	k.descriptors(descriptorLimit())
 	if l.Connections > 0 && l.PerIP > l.Connections {
 		k.warnf("limits.per_ip", "", "%d is more than connections allows (%d)", l.PerIP, l.Connections)
 	}

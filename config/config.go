@@ -186,6 +186,7 @@ type Passive struct {
 // Limits are about numbers and times.
 type Limits struct {
 	// Sessions at a time; 0 means no limit. Where it is reached, those that have not logged in make room for newcomers.
+	// Each that transfers needs three open files: where the system allows fewer, the start warns.
 	Connections int `yaml:"connections"`
 	// Sessions at a time from one client address (IPv6: one /64); 0 means no limit.
 	PerIP int `yaml:"per_ip"`

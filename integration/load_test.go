@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,15 +82,35 @@ func Test300Uploads(t *testing.T) {
 	w.wantNoUploads(t)
 }
 
-// TestIdleSessions measures what a session costs that does nothing.
+// TestIdleSessions measures what each of 10,000 sessions costs that do nothing.
 func TestIdleSessions(t *testing.T) {
-	const n, limit = 1000, 15
+	const limit = 15 // KiB
+	n := openFiles(t, 10_000, 1000)
 	w := newWorld(t, localKind)
-	g := newGateway(t, w, "limits: {connections: 3000}")
+	g := newGateway(t, w, fmt.Sprintf("limits: {connections: %d}", n+100))
 	hold := func(n int) []*clients.Conn {
 		list := make([]*clients.Conn, n)
-		for i := range list {
-			list[i] = g.login(t, false)
+		var next atomic.Int64
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { // ends when all are logged in
+				for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+					c, err := clients.Login(t.Context(), g.target)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					t.Cleanup(func() { c.Close() })
+					// It has been served: it answers once more, then the garbage is left to the runtime.
+					if _, err := c.Expect(257, "PWD"); err != nil {
+						t.Error(err)
+					}
+					list[i] = c
+				}
+			})
+		}
+		if wg.Wait(); t.Failed() {
+			t.FailNow()
 		}
 		return list
 	}
@@ -102,17 +123,55 @@ func TestIdleSessions(t *testing.T) {
 	}
 	g.waitNoSessions(t)
 	base := pss()
-	list := hold(n)
-	// They have all been served: each answers once more, then the garbage is left to the runtime.
-	for _, c := range list {
-		if _, err := c.Expect(257, "PWD"); err != nil {
-			t.Fatal(err)
-		}
+	hold(n)
+	if got, err := g.metric(t.Context(), "ftp_gateway_sessions"); err != nil || got != float64(n) {
+		t.Fatalf("%v sessions, %v; want %d", got, err, n)
 	}
-	each := float64(pss()-base) / n
-	t.Logf("an idle session costs %.1f KiB over a base of %d KiB", each, base)
+	each := float64(pss()-base) / float64(n)
+	t.Logf("each of %d idle sessions costs %.1f KiB over a base of %d KiB", n, each, base)
 	if each > limit {
-		t.Errorf("an idle session costs %.1f KiB, want at most %d", each, limit)
+		t.Errorf("each of %d idle sessions costs %.1f KiB, want at most %d", n, each, limit)
+	}
+}
+
+// openFiles sees to it that this process and those that it starts may have n files open, and some more. It returns how many
+// of the n the machine allows.
+func openFiles(t *testing.T, n, more int) int {
+	t.Helper()
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		t.Fatal(err)
+	}
+	want := uint64(n + more)
+	if l.Cur >= want {
+		return n
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: want, Max: max(want, l.Max)}); err != nil {
+		n = int(l.Cur) - more
+		t.Logf("this machine allows %d open files (%v): %d instead of %d", l.Cur, err, n, int(want)-more)
+	}
+	return n
+}
+
+// TestDescriptorsWarned starts the gateway where fewer files may be open than its sessions can need: it says so with the numbers,
+// and serves.
+func TestDescriptorsWarned(t *testing.T) {
+	for _, tt := range []struct {
+		files int
+		want  bool
+	}{{500, true}, {700, false}} {
+		w := newWorld(t, localKind)
+		g := prepareGateway(t, w, "limits: {connections: 200}")
+		// Both limits: Go raises the soft one to the hard one.
+		g.options.Wrap = []string{"sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" "$@"`, tt.files)}
+		g.start(t, t)
+		if r, err := g.login(t, false).Store(t.Context(), "a.bin", random(1, 1000)); err != nil || r.Code != 226 {
+			t.Errorf("%d files: %q, %v; want 226", tt.files, r.Text, err)
+		}
+		said := strings.Contains(g.Log(), "200 sessions that transfer need 700 open files, and the system allows 500")
+		if said != tt.want || strings.Contains(g.Log(), "open files") != tt.want {
+			t.Errorf("%d files: warned: %t, want %t\n%s", tt.files, said, tt.want, g.Log())
+		}
 	}
 }
 

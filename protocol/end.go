@@ -61,8 +61,8 @@ func (s *session) linger() {
 	if s.ctx.Err() != nil {
 		return
 	}
-	b := bufferPool.Get().(*[]byte)
-	defer bufferPool.Put(b)
+	b := smallPool.Get().(*[]byte)
+	defer smallPool.Put(b)
 	for n := 0; n < lingerBytes; {
 		m, err := s.raw.Read(*b)
 		if err != nil {

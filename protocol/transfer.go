@@ -70,7 +70,15 @@ type outcome struct {
 }
 
 // bufferPool lends the buffers of transfers that cannot go through the kernel.
-var bufferPool = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+var bufferPool = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
+
+// smallPool lends what the first bytes of an upload come through: there may be thousands of small ones at once.
+var smallPool = sync.Pool{New: func() any { b := make([]byte, smallSize); return &b }}
+
+const (
+	bufferSize = 64 << 10
+	smallSize  = 8 << 10
+)
 
 // newTransfer makes a transfer and the tree bound to its context.
 func (s *session) newTransfer(verb, path string, upload bool) (*transfer, afero.Fs) {

@@ -152,14 +152,20 @@ func (u *upload) move(t *transfer, c *dataConn) error {
 	if u.ascii {
 		w = &fromNetwork{w: w}
 	}
-	b := bufferPool.Get().(*[]byte)
-	defer bufferPool.Put(b)
+	pool := &smallPool
+	b := pool.Get().(*[]byte)
+	defer func() { pool.Put(b) }()
 	for {
 		n, rerr := c.Read(*b)
 		if n > 0 {
-			t.moved.Add(int64(n))
+			moved := t.moved.Add(int64(n))
 			if _, err := w.Write((*b)[:n]); err != nil {
 				return err
+			}
+			if pool == &smallPool && moved > bufferSize {
+				pool.Put(b)
+				pool = &bufferPool
+				b = pool.Get().(*[]byte)
 			}
 		}
 		switch {

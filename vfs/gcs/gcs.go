@@ -222,7 +222,7 @@ func open(ctx context.Context, o Options, l limits) (*Store, error) {
 		return nil, fmt.Errorf("gcs: %w", err)
 	}
 
-	s.rt = &watchdog{base: s.transport, stall: l.stall, answer: l.answer}
+	s.rt = &watchdog{base: s.transport, gate: object.NewGate(mostSending), stall: l.stall, answer: l.answer}
 	if o.RoundTripper != nil {
 		s.rt = o.RoundTripper(s.rt)
 	}

@@ -10,7 +10,12 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
+
+// mostSending is how many requests with content are under way at once.
+const mostSending = 256
 
 // newTransport makes the pool of connections. Sessions come and go by the
 // hundred, and each request wants a connection at once: many are kept, since a
@@ -32,8 +37,9 @@ func newTransport(l limits) *http.Transport {
 		MaxIdleConnsPerHost:   1024,
 		IdleConnTimeout:       90 * time.Second,
 		ResponseHeaderTimeout: l.answer,
-		WriteBufferSize:       64 << 10,
-		ReadBufferSize:        64 << 10,
+		// For heads and small bodies. Larger reads and writes go past the buffers.
+		WriteBufferSize: 16 << 10,
+		ReadBufferSize:  8 << 10,
 	}
 }
 
@@ -56,10 +62,16 @@ func (e stalled) Timeout() bool   { return true }
 // FTP client is no stalled store.
 type watchdog struct {
 	base          http.RoundTripper
+	gate          object.Gate
 	stall, answer time.Duration
 }
 
 func (w *watchdog) RoundTrip(r *http.Request) (*http.Response, error) {
+	leave, err := w.gate.Enter(r)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	t := newAlarm(func() { cancel(stalled{"sending the request"}) })
 	t.set(w.answer)

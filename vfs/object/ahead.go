@@ -181,7 +181,7 @@ func (a *ahead) copy(p []byte) (int, error) {
 func (b *Budget) reserveAhead(a *ahead) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.holders.Len()+b.newcomers.Len() > 0 || 2*(b.used+b.lane+a.unused) > b.total {
+	if b.queues.len() > 0 || 2*(b.used+a.unused) > b.total {
 		return false
 	}
 	b.used += a.unused

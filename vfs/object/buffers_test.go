@@ -50,7 +50,7 @@ func TestBudgetNoDeadlock(t *testing.T) {
 						}
 					})
 				}
-				wg.Wait() // synctest fails the test when nothing can go on any more
+				wait(t, b, &wg)
 				checkEmpty(t, b)
 			})
 		})
@@ -101,7 +101,7 @@ func TestBudgetSlowBesideFast(t *testing.T) {
 					lastFast = time.Now()
 				})
 			}
-			wg.Wait()
+			wait(t, b, &wg)
 			if !lastFast.Before(firstSlow) || lastFast.Sub(start) > 12*time.Second {
 				t.Errorf("after %v of slow uploads: 500 fast ones took %v, the first slow one ended %v after their start",
 					head, lastFast.Sub(start), firstSlow.Sub(start))
@@ -141,7 +141,7 @@ func TestBudgetGrowingParts(t *testing.T) {
 				}
 			})
 		}
-		wg.Wait()
+		wait(t, b, &wg)
 		checkEmpty(t, b)
 	})
 }

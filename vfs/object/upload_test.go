@@ -165,7 +165,7 @@ func drip(w io.Writer, b []byte, step int) error {
 
 func checkEmpty(t *testing.T, b *Budget) {
 	t.Helper()
-	if b.InUse() != 0 || b.Reserved() != 0 || b.Waiting() != 0 || len(b.claims) != 0 || len(b.leases) != 0 {
+	if b.InUse() != 0 || b.Reserved() != 0 || b.Waiting() != 0 || len(b.claims) != 0 || len(b.leases) != 0 || b.loose != 0 || b.parked != 0 || b.begun != 0 || b.pieces != 0 || b.trial != nil {
 		t.Errorf("afterwards the budget has %d bytes in use, %d reserved, %d waiting, %d claims, %d leases, want none",
 			b.InUse(), b.Reserved(), b.Waiting(), len(b.claims), len(b.leases))
 	}

@@ -9,7 +9,12 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
+
+// mostSending is how many requests with content are under way at once.
+const mostSending = 256
 
 // newTransport returns the transport for one bucket's server, and what
 // requests go through.
@@ -28,9 +33,9 @@ func newTransport(o Options) (*http.Transport, http.RoundTripper) {
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: o.HeaderTimeout,
 		ExpectContinueTimeout: time.Second,
-		ReadBufferSize:        64 << 10,
-		// What net/http copies at once: a larger buffer costs a copy more.
-		WriteBufferSize: 32 << 10,
+		// For heads and small bodies. Larger reads and writes go past the buffers.
+		WriteBufferSize: 16 << 10,
+		ReadBufferSize:  8 << 10,
 		TLSClientConfig: &tls.Config{
 			MinVersion:         tls.VersionTLS12,
 			RootCAs:            o.RootCAs,
@@ -42,7 +47,7 @@ func newTransport(o Options) (*http.Transport, http.RoundTripper) {
 		Protocols: new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
-	return t, &watch{next: t, stall: o.StallTimeout}
+	return t, &watch{next: t, gate: object.NewGate(mostSending), stall: o.StallTimeout}
 }
 
 // errStalled ends a request whose body does not move.
@@ -66,10 +71,16 @@ func countAttempts(ctx context.Context) (context.Context, *atomic.Int32) {
 // the whole request would not do: a large part over a slow line takes long and is well.
 type watch struct {
 	next  http.RoundTripper
+	gate  object.Gate
 	stall time.Duration
 }
 
 func (w *watch) RoundTrip(r *http.Request) (*http.Response, error) {
+	leave, err := w.gate.Enter(r)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if n, ok := r.Context().Value(attemptsKey{}).(*atomic.Int32); ok {
 		n.Add(1)
 	}
