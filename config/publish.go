@@ -107,7 +107,7 @@ func (c *Config) MayPark(name string) bool {
 			return true
 		}
 	}
-	// What the files with users say is not known here, and they are read again while the server runs.
+	// What the files with users say is not known here.
 	return len(c.UsersFile) > 0
 }
 

@@ -82,6 +82,9 @@ func parked(o *object.Options, all *object.Parks, store object.Store, base strin
 		o.Parks = own
 	}
 	o.Publish, o.Pending = w.publish(a), own
+	if o.Parks != nil || len(o.Publish) > 0 {
+		w.parks.Store(true)
+	}
 	return err
 }
 
@@ -136,10 +139,10 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 			return object.New(own, o)
 		},
 	}
-	if parking := cfg.MayPark(name); c.AbandonAfter > 0 || parking {
+	if c.AbandonAfter > 0 || c.ResumeExpire > 0 {
 		b.sweep = func(ctx context.Context) (n int, err error) {
 			var kept func(context.Context) (map[string]bool, error)
-			if parking {
+			if c.ResumeExpire > 0 && (w.parks.Load() || cfg.MayPark(name)) {
 				n, err = parks.Sweep(ctx, c.ResumeExpire)
 				kept = parks.Uploads // they have a time of their own
 			}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/config"
@@ -20,6 +21,8 @@ type wishes struct {
 	name string // of the back end
 	cut  string // what the back end is set to
 	told sync.Map
+	// parks: a login has wanted uploads to be kept in the bucket, of a user perhaps who was not there at the start.
+	parks atomic.Bool
 }
 
 // cutOf returns what becomes of the login's cut uploads. What the back end cannot do has been refused for the users of the
