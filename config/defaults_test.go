@@ -289,7 +289,13 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		}
 		return fmt.Sprint(*x), true
 	case []string:
-		return "[" + strings.Join(x, ", ") + "]", true
+		all := slices.Clone(x)
+		for i, s := range all {
+			if strings.Contains(s, "*") { // which is YAML's own
+				all[i] = strconv.Quote(s)
+			}
+		}
+		return "[" + strings.Join(all, ", ") + "]", true
 	case []Path:
 		var all []string
 		for _, p := range x {
