@@ -392,7 +392,7 @@ func (k *checker) renameDir(at string, n int) {
 // not look into, end with abandon_after.
 func (k *checker) resume(at, name string, expire, abandon time.Duration, confined bool) {
 	switch {
-	case !k.c.MayPark(name):
+	case !k.c.parks(name):
 	case expire <= 0:
 		k.errorf(at+".resume_expire", "such as 24h", "has to be more than 0: what nobody resumes would stay for ever")
 	case confined && abandon > 0 && abandon < expire:

@@ -122,6 +122,10 @@ func TestMayPark(t *testing.T) {
 		if report.Failed() {
 			t.Fatal(report)
 		}
+		// An account that is at home elsewhere makes nobody wait here.
+		if conf.parks("elsewhere") {
+			t.Errorf("%s %s: elsewhere too", c.backend, c.rest)
+		}
 		if got := conf.MayPark("s"); got != c.want {
 			t.Errorf("%s %s: %v, want %v", c.backend, c.rest, got, c.want)
 		}

@@ -44,6 +44,7 @@ func TestCutByUser(t *testing.T) {
 				}
 				if want < 0 {
 					expect(t, again, "350 REST 1", "229 EPSV", "550 STOR "+name)
+					again.Quit()
 					continue
 				}
 				wantListing(t, again, "/", map[string]int{name: n})

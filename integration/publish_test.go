@@ -18,8 +18,8 @@ func publisher(name, more string) string {
 	return fmt.Sprintf("  - {name: %s, password: %q, home: \"store:/\", publish_on_rename: [\"*.tmp -> *\", \".in.* -> *\"]%s}", name, "plain:"+password, more)
 }
 
-// wantListing wants a directory's files with their sizes, as the facts of MLSD and the lines of LIST and NLST tell them.
-func wantListing(t *testing.T, c *clients.Conn, dir string, want map[string]int) {
+// listing returns the sizes of a directory's files as MLSD tells them.
+func listing(t *testing.T, c *clients.Conn, dir string) map[string]int {
 	t.Helper()
 	text, err := c.List(t.Context(), "MLSD "+dir)
 	if err != nil {
@@ -37,6 +37,13 @@ func wantListing(t *testing.T, c *clients.Conn, dir string, want map[string]int)
 		}
 		got[name] = size
 	}
+	return got
+}
+
+// wantListing wants a directory's files with their sizes, in the facts of MLSD and the lines of LIST and NLST.
+func wantListing(t *testing.T, c *clients.Conn, dir string, want map[string]int) {
+	t.Helper()
+	got := listing(t, c, dir)
 	if !maps.Equal(got, want) {
 		t.Errorf("MLSD %s: %v, want %v", dir, got, want)
 	}
@@ -67,6 +74,7 @@ func (w *world) uploads(t *testing.T, what string, n int) {
 
 // Test46PredictedKey uploads x.tmp to a user whose configuration says that it becomes x.
 func Test46PredictedKey(t *testing.T) {
+	owner := t
 	w := newWorld(t, s3Kind)
 	w.option("profile: versitygw, resume_expire: 24h, abandon_after: 1ms")
 	g := prepareGateway(t, w)
@@ -251,7 +259,7 @@ func Test46PredictedKey(t *testing.T) {
 		}
 		w.uploads(t, "one waits, one is under way", 2)
 		g.Kill()
-		g.start(t, t)
+		g.start(t, owner)
 		// The janitor takes what is older than abandon_after, but not what waits.
 		w.uploads(t, "the other one was abandoned", 1)
 		c = g.loginAs(t, "device")

@@ -347,6 +347,27 @@ func TestCutWhileWaiting(t *testing.T) {
 	wantOnly(t, m, "x", []byte("first"))
 }
 
+// Of more parts than a note holds the store is asked at the rename.
+func TestMorePartsThanANoteHolds(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		m, process := newPublishers(t)
+		p := process()
+		data := bytesOf(501*parkPart + 3)
+		p.store(t, "/x.tmp", data)
+		if restart {
+			p = process()
+		}
+		if got := p.requestsOf(func() {
+			if err := p.Rename("/x.tmp", "/x"); err != nil {
+				t.Fatal(err)
+			}
+		}); got["parts"] != 1 || got["complete"] != 1 {
+			t.Errorf("requests %v", got)
+		}
+		wantOnly(t, m, "x", data)
+	}
+}
+
 // The note is what makes the file last: without it there is no 226.
 func TestNoteFails(t *testing.T) {
 	broken := errors.New("note")
