@@ -1,8 +1,11 @@
 package integration
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +13,10 @@ import (
 
 	"github.com/ftp-gateway/ftp-gateway/integration/clients"
 	"github.com/ftp-gateway/ftp-gateway/integration/fault"
+	"github.com/ftp-gateway/ftp-gateway/integration/servers"
 	"github.com/ftp-gateway/ftp-gateway/integration/store"
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+	"github.com/ftp-gateway/ftp-gateway/vfs/s3"
 )
 
 // publisher is the line of a user whose files x.tmp and .in.x become x by their rename.
@@ -18,8 +24,8 @@ func publisher(name, more string) string {
 	return fmt.Sprintf("  - {name: %s, password: %q, home: \"store:/\", publish_on_rename: [\"*.tmp -> *\", \".in.* -> *\"]%s}", name, "plain:"+password, more)
 }
 
-// listing returns the sizes of a directory's files as MLSD tells them.
-func listing(t *testing.T, c *clients.Conn, dir string) map[string]int {
+// listedSizes returns the sizes of a directory's files as MLSD tells them.
+func listedSizes(t *testing.T, c *clients.Conn, dir string) map[string]int {
 	t.Helper()
 	text, err := c.List(t.Context(), "MLSD "+dir)
 	if err != nil {
@@ -43,7 +49,7 @@ func listing(t *testing.T, c *clients.Conn, dir string) map[string]int {
 // wantListing wants a directory's files with their sizes, in the facts of MLSD and the lines of LIST and NLST.
 func wantListing(t *testing.T, c *clients.Conn, dir string, want map[string]int) {
 	t.Helper()
-	got := listing(t, c, dir)
+	got := listedSizes(t, c, dir)
 	if !maps.Equal(got, want) {
 		t.Errorf("MLSD %s: %v, want %v", dir, got, want)
 	}
@@ -341,5 +347,77 @@ func (g *gateway) change(t *testing.T, from, to string) {
 	conf := g.options.Args[len(g.options.Args)-1]
 	if err := replaceIn(conf, from, to); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// MinIO keeps an upload whose completion it has refused, and completes one of an empty part.
+func TestPublishOnMinIO(t *testing.T) {
+	m, raw := minio(t)
+	ctx := t.Context()
+	s, err := s3.New(context.WithoutCancel(ctx), s3.Options{Bucket: bucket, Endpoint: m.URL(), Profile: "minio",
+		AccessKey: servers.S3Key, SecretKey: servers.S3Secret, Budget: object.NewBudget(budget)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	parks, err := object.NewParks(s, ".ftpgw/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, restart := range []bool{false, true} {
+		for _, size := range []int{0, 1000, 11 << 20} {
+			body := random(3, size)
+			open := func() *object.FS {
+				tree, err := object.New(s, object.Options{Pending: parks, Publish: []object.Rule{{From: [2]string{"", ".tmp"}}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tree
+			}
+			tree := open()
+			f, err := tree.Create("/x.tmp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write(body); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := raw.Get(ctx, "x"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%d bytes: visible before the rename: %v", size, err)
+			}
+			if restart {
+				if parks, err = object.NewParks(s, ".ftpgw/"); err != nil {
+					t.Fatal(err)
+				}
+				tree = open()
+			}
+			if err := raw.Put(ctx, "x", []byte("old")); err != nil {
+				t.Fatal(err)
+			}
+			if err := tree.RenameNew("/x.tmp", "/x"); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("%d bytes: without the right to overwrite: %v", size, err)
+			}
+			if got, err := raw.Get(ctx, "x"); err != nil || string(got) != "old" {
+				t.Errorf("%d bytes: x is %q, %v", size, got, err)
+			}
+			if err := tree.Rename("/x.tmp", "/x"); err != nil {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+			if got, err := raw.Get(ctx, "x"); err != nil || !bytes.Equal(got, body) {
+				t.Errorf("%d bytes: x has %d, %v", size, len(got), err)
+			}
+			if names, err := raw.Names(ctx, ""); err != nil || !slices.Equal(names, []string{"x"}) {
+				t.Errorf("%d bytes: files %q, %v", size, names, err)
+			}
+			if err := raw.Delete(ctx, "x"); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if open, err := raw.Uploads(ctx); err != nil || len(open) > 0 {
+		t.Errorf("uploads are left open: %q, %v", open, err)
 	}
 }

@@ -352,7 +352,7 @@ func TestMorePartsThanANoteHolds(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		m, process := newPublishers(t)
 		p := process()
-		data := bytesOf(501*parkPart + 3)
+		data := bytes.Repeat([]byte("0123456789a"), 501*parkPart/11+1)
 		p.store(t, "/x.tmp", data)
 		if restart {
 			p = process()

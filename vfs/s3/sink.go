@@ -364,7 +364,7 @@ func (k *sink) Complete(ctx context.Context) error {
 	if k.summing() {
 		in.ChecksumType = types.ChecksumTypeFullObject
 		in.MpuObjectSize = &size
-		if summed {
+		if summed && size > 0 { // that of nothing, MinIO takes for wrong
 			in.ChecksumCRC32 = crc(sum)
 		}
 	}
