@@ -44,6 +44,10 @@ type Account struct {
 	System *System
 	// Overwrite says what becomes of a file that would be overwritten; the program gives it its meaning.
 	Overwrite string
+	// Cut says what becomes of a cut upload, and Publish which uploads wait for their rename; empty, and nil, where the profile
+	// decides. The program gives them their meaning.
+	Cut     string
+	Publish []string
 	// Networks are the only ones from which the login is possible; none means all. See [Admit].
 	Networks []netip.Prefix
 	// Expires is when the login stops being possible; zero means never. See [Admit].
@@ -56,6 +60,8 @@ type Account struct {
 	Remote netip.AddrPort
 	// Profile names how the server bears with the habits of the user's device; empty means the listener's.
 	Profile string
+	// Device is the name of the profile that holds for the session, the account's own or not. The server sets it.
+	Device string
 	// Encoding names that of file names on the wire, such as "gbk"; empty means the profile's or the listener's.
 	Encoding string
 	// LoginMessage and QuitMessage replace the texts of the 230 and 221 replies.

@@ -22,6 +22,14 @@ type Account struct {
 	// What happens to a file that would be overwritten, by an upload, a rename or a copy: yes replaces it; no refuses
 	// (553); rename stores the new one as name-1.ext, name-2.ext and so on, which the 150 reply tells.
 	Overwrite string `yaml:"overwrite" enum:"yes,no,rename"`
+	// What happens to the part of a cut upload that has arrived: discard, keep (local disks), resume (buckets). Default:
+	// the profile's, else the back end's.
+	Cut string `yaml:"cut" enum:"discard,keep,resume"`
+	// Names under which the user's device stores files that it renames at once, and what they become: a file of such a
+	// name is no object before its rename, which then is one request instead of a copy. Without the rename nobody but FTP
+	// clients sees it, and it is removed after resume_expire. For S3 back ends; others, and directory buckets, rename in one
+	// step anyway and take no notice. Default: the profile's. See doc/renaming.md.
+	PublishOnRename []string `yaml:"publish_on_rename"`
 	// The only networks and addresses from which the login is possible. Default: all.
 	Networks []string `yaml:"networks"`
 	// The last day on which the login is possible, or the moment after which it is not: 2026-12-31, 2026-12-31T12:00:00Z.
@@ -92,6 +100,7 @@ func (c *Config) Zone() *time.Location {
 func (k *checker) account(at string, a *Account) {
 	k.partAccount(at, a)
 	k.tree(at, a.Home, a.Mounts)
+	k.cut(at, a)
 	k.userLimits(at+".limits", a.Home, a.Limits)
 }
 
@@ -120,5 +129,6 @@ func (k *checker) partAccount(at string, a *Account) {
 	} else if !t.IsZero() && !time.Now().Before(t) {
 		k.warnf(at+".expires", "", "is over: the login is not possible")
 	}
+	k.publishing(at, a)
 	k.session(at, a.Profile, a.Encoding, a.LoginMessage, a.QuitMessage)
 }

@@ -61,8 +61,9 @@ func (c *Config) Check() Report {
 }
 
 type checker struct {
-	c      *Config
-	report Report
+	c       *Config
+	report  Report
+	runtime bool // of an account that comes with a login
 }
 
 func (k *checker) errorf(path, hint, format string, args ...any) {
@@ -388,12 +389,14 @@ func (k *checker) renameDir(at string, n int) {
 	}
 }
 
-func (k *checker) resume(at, cut string, expire, abandon time.Duration) {
+// resume checks how long parked uploads of a back end stay. Those that are noted in a confined home, which the janitor does
+// not look into, end with abandon_after.
+func (k *checker) resume(at, name string, expire, abandon time.Duration, confined bool) {
 	switch {
-	case cut != "resume":
+	case !k.c.parks(name):
 	case expire <= 0:
 		k.errorf(at+".resume_expire", "such as 24h", "has to be more than 0: what nobody resumes would stay for ever")
-	case abandon > 0 && abandon < expire:
+	case confined && abandon > 0 && abandon < expire:
 		k.warnf(at+".abandon_after", "at least resume_expire", "is shorter than resume_expire: it ends what could be resumed")
 	}
 }
@@ -410,7 +413,7 @@ func (k *checker) backends() {
 		case b.S3 != nil:
 			k.bucket(at, b.S3.Bucket, b.S3.Endpoint)
 			k.renameDir(at, b.S3.RenameDirMaxKeys)
-			k.resume(at, b.S3.Cut, b.S3.ResumeExpire, b.S3.AbandonAfter)
+			k.resume(at, name, b.S3.ResumeExpire, b.S3.AbandonAfter, b.S3.Role != nil && b.S3.Role.Confine)
 			s := b.S3
 			k.keyMode(at+".access_key_file", s.AccessKeyFile)
 			k.keyMode(at+".secret_key_file", s.SecretKeyFile)
@@ -427,7 +430,7 @@ func (k *checker) backends() {
 		case b.GCS != nil:
 			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
 			k.renameDir(at, b.GCS.RenameDirMaxKeys)
-			k.resume(at, b.GCS.Cut, b.GCS.ResumeExpire, 0)
+			k.resume(at, name, b.GCS.ResumeExpire, 0, b.GCS.Confine)
 			k.gcsObjects(at, &b.GCS.GCSObjects, b.GCS.Anonymous)
 			if f := b.GCS.CredentialsFile; f != "" {
 				if b.GCS.Anonymous {

@@ -435,6 +435,10 @@ type Profile struct {
 	CloseNotify string `yaml:"close_notify" enum:"require,accept"`
 	// As cut.control_lost.
 	ControlLost string `yaml:"control_lost" enum:"cut,accept"`
+	// As the key of users. Back ends that cannot do it do what they are set to.
+	Cut string `yaml:"cut" enum:"discard,keep,resume"`
+	// As the key of users. Not for users with overwrite: rename.
+	PublishOnRename []string `yaml:"publish_on_rename"`
 	// The oldest TLS version on listeners that have this profile and no tls.min of their own.
 	TLSMin string `yaml:"tls_min" enum:"1.0,1.1,1.2,1.3"`
 }

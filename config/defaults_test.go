@@ -62,15 +62,17 @@ func example() *Config {
 	}
 	no := new(bool)
 	c.Profiles = map[string]Profile{"gate": {Base: "camera", ASCII: "never", Encoding: "iso-8859-1", ExistingDir: yes, MakeParents: yes,
-		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2"}}
+		PeerAddress: yes, NoExtended: no, Records: no, AnySITE: no, StrictALLO: no, Strict: no, CloseNotify: "require", ControlLost: "cut", TLSMin: "1.2",
+		Cut: "resume", PublishOnRename: []string{"*.tmp -> *"}}}
 	account := Account{Permissions: "elradfmwMT", Overrides: []Override{{Path: "/config", Permissions: "elr", Recursive: true}},
-		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}, Overwrite: "yes",
-		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, Expires: "2099-12-31", Sessions: 4,
+		Home: "cams:/{user}", Mounts: map[string]string{"/archive": "arch:/{user}"}, Overwrite: "yes", Cut: "resume",
+		PublishOnRename: []string{"*.tmp -> *", ".in.* -> *"}, Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, Expires: "2099-12-31", Sessions: 4,
 		Profile: "gate", Encoding: "shift_jis", LoginMessage: "Welcome.", QuitMessage: "Goodbye."}
 	c.Users = []User{{Name: "cam7", Password: "$argon2id$v=19$m=19456,t=2,p=1$...", PasswordFile: "cam7.hash", Certificate: "cam7.example.com", Account: account}}
 	c.UsersFile = []Path{"users.yaml"}
 	c.Htpasswd = []Htpasswd{{File: "htpasswd", Account: account}}
 	c.Anonymous = &Anonymous{account}
+	c.Anonymous.Cut, c.Anonymous.PublishOnRename, c.Anonymous.Profile, c.Anonymous.Mounts = "discard", nil, "", nil
 	c.Anonymous.Permissions, c.Anonymous.Overrides, c.Anonymous.Home = "elr", []Override{{Path: "/incoming", Permissions: "elw"}}, "disk:/pub"
 	c.UnixUsers = &UnixUsers{Home: "homes:{home}", Start: "/", Permissions: "elradfmwMT", Allowed: []string{"scanner"}, Rejected: []string{"backup"},
 		RequireValidShell: true, PAMService: "ftp-gateway"}
@@ -287,7 +289,13 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 		}
 		return fmt.Sprint(*x), true
 	case []string:
-		return "[" + strings.Join(x, ", ") + "]", true
+		all := slices.Clone(x)
+		for i, s := range all {
+			if strings.Contains(s, "*") { // which is YAML's own
+				all[i] = strconv.Quote(s)
+			}
+		}
+		return "[" + strings.Join(all, ", ") + "]", true
 	case []Path:
 		var all []string
 		for _, p := range x {

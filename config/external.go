@@ -163,7 +163,7 @@ func (c *Config) ParseAccount(data []byte, base Account) (Account, error) {
 	d.mapping(doc.Content[0], "", fieldsOf(reflect.ValueOf(&a).Elem()), nil)
 	report := d.report
 	if !report.Failed() {
-		k := &checker{c: &own}
+		k := &checker{c: &own, runtime: true}
 		k.account("account", &a)
 		report = k.report
 	}
@@ -243,6 +243,7 @@ func (k *checker) http(h *HTTPUsers) {
 	k.partAccount(at+".account", &h.Account)
 	if h.Account.Home != "" {
 		k.tree(at+".account", h.Account.Home, h.Account.Mounts)
+		k.cut(at+".account", &h.Account)
 	}
 }
 

@@ -256,7 +256,7 @@ users: [{name: u, password: x, home: 'disk:/', profile: gate, encoding: utf-16le
 `, `FILE:2: listeners[0].encoding: unknown encoding "latin" (hint: names such as utf-8, iso-8859-1, windows-1252, shift_jis, gbk, ibm437)
 FILE:2: listeners[0].profile: unknown profile "camra" (hint: did you mean "camera"?)
 FILE:4: profiles.gate.ascii: "sometimes" is not one of explicit, always, never
-FILE:4: profiles.gate.existing: unknown key "existing" (hint: the keys here are base, ascii, encoding, existing_dir, make_parents, peer_address, no_extended, records, any_site, strict_allo, strict, close_notify, control_lost, tls_min)
+FILE:4: profiles.gate.existing: unknown key "existing" (hint: the keys here are base, ascii, encoding, existing_dir, make_parents, peer_address, no_extended, records, any_site, strict_allo, strict, close_notify, control_lost, cut, publish_on_rename, tls_min)
 FILE:5: profiles.a.base: the profile "a" is its own base
 FILE:6: profiles.b.base: the profile "b" is its own base
 FILE:7: profiles.c.base: unknown profile "nobody" (hint: there are a, b, c, camera, gate, logger, mainframe, mfp, old, plc, strict, x y, z z)

@@ -29,7 +29,7 @@ func (c *Config) ProfileNames() []string {
 }
 
 // Profile returns a profile with everything filled in from its base and, where that says nothing, from
-// the document; only Encoding and TLSMin may still be empty. It reports false where there is none of that name.
+// the document; only Encoding, TLSMin, Cut and PublishOnRename may still be empty. It reports false where there is none of that name.
 func (c *Config) Profile(name string) (Profile, bool) {
 	p, err := c.resolve(name, nil)
 	if err != nil {
@@ -64,10 +64,13 @@ func (c *Config) resolve(name string, seen []string) (Profile, error) {
 // over fills what p leaves out from base.
 func (p Profile) over(base Profile) Profile {
 	for _, s := range []struct{ to, from *string }{{&p.ASCII, &base.ASCII}, {&p.Encoding, &base.Encoding},
-		{&p.CloseNotify, &base.CloseNotify}, {&p.ControlLost, &base.ControlLost}, {&p.TLSMin, &base.TLSMin}} {
+		{&p.CloseNotify, &base.CloseNotify}, {&p.ControlLost, &base.ControlLost}, {&p.TLSMin, &base.TLSMin}, {&p.Cut, &base.Cut}} {
 		if *s.to == "" {
 			*s.to = *s.from
 		}
+	}
+	if p.PublishOnRename == nil {
+		p.PublishOnRename = base.PublishOnRename
 	}
 	for _, b := range []struct{ to, from **bool }{{&p.ExistingDir, &base.ExistingDir}, {&p.MakeParents, &base.MakeParents},
 		{&p.PeerAddress, &base.PeerAddress}, {&p.NoExtended, &base.NoExtended}, {&p.Records, &base.Records},
@@ -93,6 +96,7 @@ func (k *checker) profiles() {
 		}
 		k.encoding(at+".encoding", p.Encoding)
 		k.oldTLS(at+".tls_min", p.TLSMin)
+		k.publish(at, p.PublishOnRename)
 	}
 }
 

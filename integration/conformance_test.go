@@ -36,7 +36,7 @@ func TestConformanceS3(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An object is a file and a common prefix a directory of versitygw's disk.
-	conform(t, back, raw, 5<<20, func(ctx context.Context) (int, error) { return back.AbortStale(ctx, "", 0) }, map[string]string{
+	conform(t, back, raw, 5<<20, func(ctx context.Context) (int, error) { return back.AbortStale(ctx, "", 0, nil) }, map[string]string{
 		"39 same name as file and directory": "versitygw cannot hold an object d beside objects below d/",
 		"41 long names":                      "a segment of more than 255 bytes is no file name",
 		"41 foreign keys/dot dot at the end": "versitygw refuses keys with a segment ..",
@@ -61,7 +61,7 @@ func TestConformanceRadosGW(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conform(t, back, raw, 5<<20, func(ctx context.Context) (int, error) { return back.AbortStale(ctx, "", 0) }, map[string]string{})
+	conform(t, back, raw, 5<<20, func(ctx context.Context) (int, error) { return back.AbortStale(ctx, "", 0, nil) }, map[string]string{})
 }
 
 // TestConformanceGCS runs it over fake-gcs-server, which ignores preconditions on

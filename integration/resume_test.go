@@ -62,6 +62,9 @@ func TestResumeOfCuts(t *testing.T) {
 				d.FIN()
 				ask := g.login(t, false)
 				eventually(t, "the upload is parked", func(context.Context) (bool, error) { return sizeOf(t, ask, name) == n, nil })
+				if got := listedSizes(t, ask, "/")[name]; got != n { // also in the place of an older object
+					t.Errorf("MLSD tells %d bytes of %s, want %d", got, name, n)
+				}
 				ask.Quit()
 			}
 			clean := func(t *testing.T, name string) {

@@ -120,6 +120,7 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 	}
 	account := *a // it may be another session's too
 	account.Remote = req.Remote
+	account.Device = s.profileFor(a).Name
 	a = &account
 	fsys, err := s.srv.OpenFS(ctx, a)
 	if err != nil {

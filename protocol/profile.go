@@ -3,6 +3,8 @@ package protocol
 import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/unicode"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
 )
 
 // Profile is how a session bears with the habits of its client. Devices cannot
@@ -47,24 +49,16 @@ type Profile struct {
 // adopt gives the session the profile and the encoding that hold for it now: the
 // account's, else those of the virtual host, of the listener, of the server.
 func (s *session) adopt() {
-	profiles := []*Profile{&s.srv.Profile, s.lis.Profile}
+	s.profile = s.profileFor(s.account)
 	encodings := []encoding.Encoding{s.srv.Profile.Encoding, s.listenerEncoding()}
 	if h := s.host; h != nil && h.Profile != nil {
-		profiles = append(profiles, h.Profile)
 		encodings = append(encodings, h.Profile.Encoding)
 	}
 	if a := s.account; a != nil {
-		p := s.srv.profile(a.Profile)
-		profiles = append(profiles, p)
-		if p != nil {
+		if p := s.srv.profile(a.Profile); p != nil {
 			encodings = append(encodings, p.Encoding)
 		}
 		encodings = append(encodings, s.srv.encoding(a.Encoding))
-	}
-	for _, p := range profiles {
-		if p != nil {
-			s.profile = p
-		}
 	}
 	s.encoding = nil
 	for _, e := range encodings {
@@ -75,6 +69,24 @@ func (s *session) adopt() {
 	if s.encoding == unicode.UTF8 {
 		s.encoding = nil
 	}
+}
+
+// profileFor is the profile that holds when the account, which may be nil, is logged in.
+func (s *session) profileFor(a *auth.Account) *Profile {
+	profiles := []*Profile{&s.srv.Profile, s.lis.Profile}
+	if h := s.host; h != nil {
+		profiles = append(profiles, h.Profile)
+	}
+	if a != nil {
+		profiles = append(profiles, s.srv.profile(a.Profile))
+	}
+	var last *Profile
+	for _, p := range profiles {
+		if p != nil {
+			last = p
+		}
+	}
+	return last
 }
 
 // listenerEncoding is what the listener says about the encoding, or nil.

@@ -56,15 +56,15 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 		var err error
 		switch c := cfg.Backends[name]; {
 		case c.Local != nil:
-			b, err = openLocal(name, c.Local)
+			b, err = openLocal(name, c.Local, &wishes{cfg: cfg, log: log, name: name, cut: c.Local.Cut})
 		case c.Unix != nil:
-			b, err = openUnix(name, c.Unix)
+			b, err = openUnix(name, c.Unix, &wishes{cfg: cfg, log: log, name: name, cut: c.Unix.Cut})
 		case c.S3 != nil:
 			b, err = openS3(ctx, name, cfg, c.S3, budget, log, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, s3Operation, next)
 			})
 		case c.GCS != nil:
-			b, err = openGCS(ctx, name, cfg, c.GCS, budget, func(next http.RoundTripper) http.RoundTripper {
+			b, err = openGCS(ctx, name, cfg, c.GCS, budget, log, func(next http.RoundTripper) http.RoundTripper {
 				return m.Transport(name, metrics.GCSOperation, next)
 			})
 		default:
@@ -80,12 +80,8 @@ func openBackends(ctx context.Context, cfg *config.Config, budget *object.Budget
 	return all, nil
 }
 
-func openLocal(name string, c *config.Local) (*backend, error) {
-	cut := local.CutKeep
-	if c.Cut == "discard" {
-		cut = local.CutDiscard
-	}
-	root, err := local.New(local.Options{Name: name, Root: string(c.Path), Atomic: c.Atomic, Sync: c.Sync, Cut: cut})
+func openLocal(name string, c *config.Local, w *wishes) (*backend, error) {
+	root, err := local.New(local.Options{Name: name, Root: string(c.Path), Atomic: c.Atomic, Sync: c.Sync})
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +89,9 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 		what:  "directory " + string(c.Path),
 		check: func(context.Context) error { _, err := vfs.StatDir(root, "/"); return err },
 		close: root.Close,
-		tree: func(ctx context.Context, _ *auth.Account, _ config.Moment, dir string) (afero.Fs, error) {
+		tree: func(ctx context.Context, a *auth.Account, _ config.Moment, dir string) (afero.Fs, error) {
 			if dir == "/" {
-				return root, nil
+				return root.WithCut(w.localCut(a)), nil
 			}
 			bound := vfs.WithContext(ctx, root)
 			_, err := vfs.StatDir(bound, dir)
@@ -110,7 +106,7 @@ func openLocal(name string, c *config.Local) (*backend, error) {
 			if err != nil {
 				return nil, fmt.Errorf("home directory: %w", err)
 			}
-			return home, nil
+			return home.WithCut(w.localCut(a)), nil
 		},
 	}
 	if c.Atomic {

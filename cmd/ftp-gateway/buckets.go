@@ -70,17 +70,21 @@ func authorities(file config.Path) (*x509.CertPool, error) {
 // scratchDir is the directory below a prefix for what has to be stored beside the files.
 const scratchDir = ".ftpgw/"
 
-// parked gives the options of a login's tree its place for scratch, and for cut uploads where they are kept.
+// parked gives the options of a login's tree its place for scratch, and for cut uploads, and those that wait for their rename, where they are kept.
 // Who is confined to the tree's prefix has the place there; the janitor looks below the back end's own.
-func parked(o *object.Options, all *object.Parks, store object.Store, base, cut string, confined bool) error {
+func parked(o *object.Options, all *object.Parks, store object.Store, base string, w *wishes, a *auth.Account, confined bool) error {
+	o.Log = w.log.With("backend", w.name, "user", a.Name)
 	if o.Scratch = base + scratchDir; confined {
 		o.Scratch = o.Prefix + scratchDir
 	}
-	if cut != "resume" {
-		return nil
+	own, err := all.On(store, o.Scratch)
+	if w.cutOf(a) == "resume" {
+		o.Parks = own
 	}
-	var err error
-	o.Parks, err = all.On(store, o.Scratch)
+	o.Publish, o.Pending = w.publish(a), own
+	if o.Parks != nil || len(o.Publish) > 0 {
+		w.parks.Store(true)
+	}
 	return err
 }
 
@@ -113,10 +117,12 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 	if err != nil {
 		return nil, err
 	}
+	parks.Log = log.With("backend", name)
+	w := &wishes{cfg: cfg, log: log, name: name, cut: c.Cut}
 	b := &backend{
 		what:  "s3 bucket " + c.Bucket,
 		check: store.Check, absent: s3.ErrNoSuchBucket, close: store.Close,
-		tree: func(_ context.Context, _ *auth.Account, m config.Moment, dir string) (afero.Fs, error) {
+		tree: func(_ context.Context, a *auth.Account, m config.Moment, dir string) (afero.Fs, error) {
 			prefix := below(c.Prefix, dir)
 			own, err := inRole(store, c.Role, m, prefix)
 			if err != nil {
@@ -127,19 +133,21 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 				RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
 				Tags: filled(m, c.Tags), Metadata: filled(m, c.Metadata),
 			}
-			if err := parked(&o, parks, own, below(c.Prefix, ""), c.Cut, c.Role != nil && c.Role.Confine); err != nil {
+			if err := parked(&o, parks, own, below(c.Prefix, ""), w, a, c.Role != nil && c.Role.Confine); err != nil {
 				return nil, err
 			}
 			return object.New(own, o)
 		},
 	}
-	if c.AbandonAfter > 0 || c.Cut == "resume" {
+	if c.AbandonAfter > 0 || c.ResumeExpire > 0 {
 		b.sweep = func(ctx context.Context) (n int, err error) {
-			if c.Cut == "resume" {
+			var kept func(context.Context) (map[string]bool, error)
+			if c.ResumeExpire > 0 && (w.parks.Load() || cfg.MayPark(name)) {
 				n, err = parks.Sweep(ctx, c.ResumeExpire)
+				kept = parks.Uploads // they have a time of their own
 			}
 			if c.AbandonAfter > 0 {
-				m, serr := store.AbortStale(ctx, below(c.Prefix, ""), c.AbandonAfter)
+				m, serr := store.AbortStale(ctx, below(c.Prefix, ""), c.AbandonAfter, kept)
 				n, err = n+m, errors.Join(err, serr)
 			}
 			return n, err
@@ -164,7 +172,7 @@ func inRole(store *s3.Store, r *config.S3Role, m config.Moment, prefix string) (
 	return store.As(role), nil
 }
 
-func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS, budget *object.Budget, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
+func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS, budget *object.Budget, log *slog.Logger, measure func(http.RoundTripper) http.RoundTripper) (*backend, error) {
 	roots, err := authorities(c.CAFile)
 	if err != nil {
 		return nil, err
@@ -182,10 +190,12 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 	if err != nil {
 		return nil, err
 	}
+	parks.Log = log.With("backend", name)
+	w := &wishes{cfg: cfg, log: log, name: name, cut: c.Cut}
 	b := &backend{
 		what:  "gcs bucket " + c.Bucket,
 		check: store.Check, absent: gcs.ErrNoSuchBucket, close: store.Close,
-		tree: func(ctx context.Context, _ *auth.Account, m config.Moment, dir string) (afero.Fs, error) {
+		tree: func(ctx context.Context, a *auth.Account, m config.Moment, dir string) (afero.Fs, error) {
 			prefix := below(c.Prefix, dir)
 			access := gcs.Access{Impersonate: m.Expand(c.Impersonate), Confine: c.Confine}
 			if c.Confine {
@@ -200,7 +210,7 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 				RenameDirMax: renameDirMax(c.RenameDirMaxKeys), KeepDirs: c.KeepDirs == "marker",
 				Metadata: filled(m, c.Metadata),
 			}
-			if err := parked(&o, parks, own, below(c.Prefix, ""), c.Cut, c.Confine); err != nil {
+			if err := parked(&o, parks, own, below(c.Prefix, ""), w, a, c.Confine); err != nil {
 				return nil, err
 			}
 			return object.New(own, o)

@@ -14,16 +14,12 @@ import (
 )
 
 // openUnix makes a back end whose trees act as the user. From here on no thread of the process ignores quotas.
-func openUnix(name string, c *config.Unix) (*backend, error) {
+func openUnix(name string, c *config.Unix, w *wishes) (*backend, error) {
 	if err := unix.Ready(); err != nil {
 		return nil, err
 	}
 	if err := unix.DropResource(); err != nil {
 		return nil, err
-	}
-	cut := local.CutKeep
-	if c.Cut == "discard" {
-		cut = local.CutDiscard
 	}
 	return &backend{
 		what:  "system users below " + string(c.Path),
@@ -34,7 +30,7 @@ func openUnix(name string, c *config.Unix) (*backend, error) {
 				return nil, fmt.Errorf("%s is no account of the system, as back end %s needs", a.Name, name)
 			}
 			return unix.Open(local.Options{
-				Name: name, Root: filepath.Join(string(c.Path), filepath.FromSlash(dir)), Atomic: c.Atomic, Sync: c.Sync, Cut: cut,
+				Name: name, Root: filepath.Join(string(c.Path), filepath.FromSlash(dir)), Atomic: c.Atomic, Sync: c.Sync, Cut: w.localCut(a),
 			}, unix.Identity{UID: a.System.UID, GID: a.System.GID, Groups: a.System.Groups})
 		},
 	}, nil

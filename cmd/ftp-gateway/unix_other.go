@@ -8,6 +8,6 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/config"
 )
 
-func openUnix(string, *config.Unix) (*backend, error) {
+func openUnix(string, *config.Unix, *wishes) (*backend, error) {
 	return nil, errors.New("back ends of type unix are for Linux")
 }

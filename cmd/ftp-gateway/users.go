@@ -220,7 +220,7 @@ func newAccount(cfg *config.Config, a *config.Account) (auth.Account, error) {
 		return auth.Account{}, err
 	}
 	account := auth.Account{
-		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite, Limits: accountLimits(a.Limits), Expires: expires, MaxSessions: a.Sessions,
+		Permissions: auth.Permissions{Base: perm}, Home: a.Home, Mounts: a.Mounts, Overwrite: a.Overwrite, Cut: a.Cut, Publish: a.PublishOnRename, Limits: accountLimits(a.Limits), Expires: expires, MaxSessions: a.Sessions,
 		Profile: a.Profile, Encoding: a.Encoding, LoginMessage: a.LoginMessage, QuitMessage: a.QuitMessage}
 	for _, o := range a.Overrides {
 		perm, err := auth.ParsePerm(o.Permissions)

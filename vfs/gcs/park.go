@@ -65,11 +65,13 @@ func (s *Store) parkable(ctx context.Context, k *joined, before int64) object.Up
 }
 
 // Save implements [object.Continuer].
-func (s *Store) Save(ctx context.Context, key string, body object.Body, o object.PutOptions) error {
+func (s *Store) Save(ctx context.Context, key string, body object.Body, o object.PutOptions) (string, error) {
 	if o.ContentType == "" {
 		o.ContentType = defaultType
 	}
-	return (&sink{s: s, key: key, o: o}).Single(ctx, body)
+	k := &sink{s: s, key: key, o: o}
+	err := k.Single(ctx, body)
+	return k.receipt.Version, err
 }
 
 // Sums implements [object.Continuer].

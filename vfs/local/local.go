@@ -124,6 +124,14 @@ func (l *FS) Below(dir string) (*FS, error) {
 	return &FS{shared: &shared{root: root, o: o, escapes: escapeError(root), below: true}, ctx: context.Background()}, nil
 }
 
+// WithCut returns the same tree with another answer to what becomes of an upload that was given up. The two share their
+// descriptor: one Release or Close is for both.
+func (l *FS) WithCut(cut Cut) *FS {
+	other := *l.shared
+	other.o.Cut = cut
+	return &FS{shared: &other, ctx: l.ctx}
+}
+
 // Release closes a tree that Below has made: see [vfs.Releaser]. Others serve many logins.
 func (l *FS) Release() {
 	if l.below {

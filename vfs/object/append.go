@@ -52,6 +52,11 @@ func (f *FS) openAt(name string, offset int64) (*writer, error) {
 	if f.dirs.has(w.name) {
 		return nil, vfs.ErrIsDir
 	}
+	if n, err := f.t.waits(f.ctx, key); err != nil {
+		return nil, err
+	} else if n != nil {
+		return nil, errWaits(key, offset)
+	}
 	if p := f.t.o.Parks; p != nil {
 		w.u, w.park, w.size, err = p.resume(f.ctx, key, offset)
 		if err != nil || w.u != nil {

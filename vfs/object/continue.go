@@ -29,9 +29,9 @@ type Continuer interface {
 	// Forget removes an upload and its parts. One that is gone already is no error.
 	Forget(ctx context.Context, key, id string) error
 
-	// Save stores an object with one request, and takes no memory from the budget for it. Sums is the polynomial
-	// of Body.Sum32.
-	Save(ctx context.Context, key string, body Body, o PutOptions) error
+	// Save stores an object with one request, and takes no memory from the budget for it. It returns the ETag, empty where
+	// the answer was lost. Sums is the polynomial of Body.Sum32.
+	Save(ctx context.Context, key string, body Body, o PutOptions) (etag string, err error)
 	Sums() *crc32.Table
 }
 

@@ -43,6 +43,9 @@ func (f *FS) copy(oldname, newname string, o CopyOptions) error {
 	if src == f.t.prefix || dst == f.t.prefix {
 		return vfs.ErrIsDir
 	}
+	if err := f.t.unseen(f.ctx, src); err != nil {
+		return err
+	}
 	a, err := f.t.store.Head(f.ctx, src)
 	if errors.Is(err, fs.ErrNotExist) && f.dirs.has(clean(oldname)) {
 		return vfs.ErrIsDir
@@ -66,13 +69,17 @@ func (f *FS) copy(oldname, newname string, o CopyOptions) error {
 	}
 	f.dirs.addParent(clean(oldname))
 	f.dirs.addParent(clean(newname))
-	return nil
+	return f.t.replaced(f.ctx, dst)
 }
 
 // absent looks whether a key is free, so that what is refused is refused before any work; the
 // store has the condition too.
 func (f *FS) absent(key string) error {
-	switch _, err := f.t.store.Head(f.ctx, key); {
+	n, err := f.t.waits(f.ctx, key)
+	if err == nil && n == nil {
+		_, err = f.t.store.Head(f.ctx, key)
+	}
+	switch {
 	case err == nil:
 		return fs.ErrExist
 	case !errors.Is(err, fs.ErrNotExist):

@@ -28,4 +28,8 @@
 // Nothing is visible before the file is closed, and [io.Closer.Close] returns nil only when the
 // store has confirmed the whole object. A file that ends within its first part is one
 // request. See [NewUpload] and [Budget].
+//
+// What is left of a cut upload can be kept for a resume: see [Parks]. A file whose name says that it will be renamed
+// at once can wait for that, whole and unseen, and is then not copied: see [Options.Publish]. Notes of both
+// are objects in the scratch place, by directory, so that a listing finds them with one request.
 package object

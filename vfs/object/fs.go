@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"time"
@@ -38,6 +39,13 @@ type Options struct {
 	// Parks keeps uploads that were cut, for a resume; it is shared by all trees of a
 	// back end. Nil discards them.
 	Parks *Parks
+	// Publish are names of files that are uploaded to be renamed at once, and Pending is where what belongs to them is
+	// noted, shared as Parks is. Such a file is no object before its rename, which then is no copy: see [Holder]. The first rule that fits a
+	// name counts. A store that gains nothing by it makes files of these names as of all others.
+	Publish []Rule
+	Pending *Parks
+	// Log is told what an operator should know and no operation fails by. Nil for slog.Default().
+	Log *slog.Logger
 	// CommitTimeout bounds a file's Close: what it still has to send, and the
 	// store's confirmation. Default 5 minutes.
 	CommitTimeout time.Duration
@@ -68,6 +76,7 @@ type FS struct {
 	ctx  context.Context // bound by WithContext: see vfs.Contexter
 	dirs *sticky         // the session's
 	seen *looked         // the session's
+	left *left           // the session's
 }
 
 var (
@@ -77,6 +86,7 @@ var (
 	_ vfs.Resumer     = (*FS)(nil)
 	_ vfs.FromOpener  = (*FS)(nil)
 	_ vfs.Typed       = (*FS)(nil)
+	_ vfs.Releaser    = (*FS)(nil)
 )
 
 // New returns the tree in store. It sends no request.
@@ -97,18 +107,23 @@ func New(store Store, o Options) (*FS, error) {
 	if o.Scratch == "" {
 		o.Scratch = prefix + scratchDir
 	}
+	if h, ok := store.(Holder); !ok || !h.Holds() || len(o.Publish) == 0 {
+		o.Pending = nil
+	}
 	t := &tree{store: store, prefix: prefix, hidden: o.Scratch, o: o}
-	return &FS{t: t, ctx: context.Background(), dirs: &sticky{}, seen: &looked{}}, nil
+	return &FS{t: t, ctx: context.Background(), dirs: &sticky{}, seen: &looked{}, left: &left{}}, nil
 }
 
 // Session returns the same tree with a memory of its own for directories: what one
-// session has seen and made stays there for it until it ends. It costs two small
+// session has seen and made stays there for it until it ends. It costs a few small
 // allocations; the program makes one per login.
-func (f *FS) Session() *FS { return &FS{t: f.t, ctx: f.ctx, dirs: &sticky{}, seen: &looked{}} }
+func (f *FS) Session() *FS {
+	return &FS{t: f.t, ctx: f.ctx, dirs: &sticky{}, seen: &looked{}, left: &left{}}
+}
 
 // WithContext implements vfs.Contexter. The copy shares the session's memory.
 func (f *FS) WithContext(ctx context.Context) afero.Fs {
-	return &FS{t: f.t, ctx: ctx, dirs: f.dirs, seen: f.seen}
+	return &FS{t: f.t, ctx: ctx, dirs: f.dirs, seen: f.seen, left: f.left}
 }
 
 // Name implements afero.Fs.
@@ -191,6 +206,12 @@ func (f *FS) statDir(name string) (os.FileInfo, error) {
 		return nil, err
 	}
 	if !any {
+		// There may be files that wait for their rename, and nothing else yet.
+		if any, err = f.t.anyWaits(f.ctx, f.dirKey(key)); err != nil {
+			return nil, err
+		}
+	}
+	if !any {
 		return nil, fs.ErrNotExist
 	}
 	f.dirs.add(name)
@@ -228,7 +249,21 @@ func (f *FS) peek(ctx context.Context, prefix string, max int) (marker Attrs, an
 // request that reads it from the start: one request for a small file, its
 // size and content. What the session knows for a directory is opened without a
 // request; what is neither costs a List.
-func (f *FS) Open(name string) (afero.File, error) { return f.OpenFrom(name, 0) }
+func (f *FS) Open(name string) (afero.File, error) {
+	key, err := f.key(name)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	n, err := f.t.waits(f.ctx, key)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	if n != nil { // it can be described, and not be read
+		ctx, cancel := context.WithCancelCause(f.ctx)
+		return &reader{fs: f, ctx: ctx, cancel: cancel, given: name, name: clean(name), key: key, waits: n}, nil
+	}
+	return f.OpenFrom(name, 0)
+}
 
 // OpenFrom implements vfs.FromOpener: the one request asks for the bytes from the offset on.
 func (f *FS) OpenFrom(name string, offset int64) (afero.File, error) {
@@ -297,7 +332,11 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 		return nil, errors.ErrUnsupported
 	}
 	if excl || flag&os.O_CREATE == 0 {
-		switch _, err := f.t.store.Head(f.ctx, key); {
+		n, err := f.t.waits(f.ctx, key)
+		if err == nil && n == nil {
+			_, err = f.t.store.Head(f.ctx, key)
+		}
+		switch {
 		case err == nil && excl:
 			return nil, fs.ErrExist
 		case errors.Is(err, fs.ErrNotExist) && excl:
@@ -308,6 +347,11 @@ func (f *FS) create(name string, flag int) (*writer, error) {
 	if f.t.o.StrictClash {
 		if err := f.noClash(clean, key); err != nil {
 			return nil, err
+		}
+	}
+	if final, ok := f.t.predict(clean); ok {
+		if w, err := f.createHeld(name, clean, final, key, excl); err != nil || w != nil {
+			return w, err
 		}
 	}
 	u, park, err := f.t.put(f.ctx, key, f.t.putOptions(clean, excl))
@@ -367,10 +411,7 @@ func (f *FS) mkdir(name string) error {
 		f.dirs.add(clean(name))
 		return fs.ErrExist
 	}
-	switch _, err := f.t.store.Head(f.ctx, key); {
-	case err == nil:
-		return fs.ErrExist
-	case !errors.Is(err, fs.ErrNotExist):
+	if err := f.absent(key); err != nil {
 		return err
 	}
 	if err := f.putMarker(f.ctx, f.dirKey(key), true); err != nil {

@@ -14,9 +14,13 @@ const listPage = 1000
 type lister struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	store  Store
+	t      *tree
 	prefix string
-	hidden string // a prefix that is no directory for clients
+
+	// What is no object yet: parked uploads, and files that wait for their rename. They are known before the first page is given to
+	// the caller, so that they take the place of an older object; the others come last.
+	noted      map[string]Attrs // by key
+	notedAhead chan error       // nil: they are there
 
 	found   bool // the directory has a marker or an entry
 	entries []os.FileInfo
@@ -30,10 +34,11 @@ type page struct {
 	err error
 }
 
-func newLister(ctx context.Context, store Store, prefix, hidden string) *lister {
-	l := &lister{store: store, prefix: prefix, hidden: hidden}
+func newLister(ctx context.Context, t *tree, prefix string) *lister {
+	l := &lister{t: t, prefix: prefix}
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	l.fetch("")
+	l.fetchNoted()
 	return l
 }
 
@@ -43,7 +48,7 @@ func (l *lister) fetch(token string) {
 	ch := make(chan page, 1)
 	l.ahead = ch
 	go func() {
-		p, err := l.store.List(l.ctx, l.prefix, token, listPage)
+		p, err := l.t.store.List(l.ctx, l.prefix, token, listPage)
 		if err == nil && p.Next == token && token != "" {
 			err = io.ErrNoProgress // would never end
 		}
@@ -56,6 +61,9 @@ func (l *lister) fill() error {
 	for len(l.entries) == 0 && l.err == nil {
 		p := <-l.ahead
 		l.ahead = nil
+		if err := l.waitNoted(); p.err == nil {
+			p.err = err
+		}
 		switch {
 		case p.err != nil:
 			l.err = p.err
@@ -71,6 +79,10 @@ func (l *lister) fill() error {
 		if len(p.Objects)+len(p.Prefixes) > 0 {
 			l.found = true
 			l.merge(p.Page)
+		}
+		if l.err == io.EOF && len(l.noted) > 0 {
+			l.found = true
+			l.entries = append(l.entries, l.rest()...)
 		}
 	}
 	return nil
@@ -88,6 +100,10 @@ func (l *lister) merge(p Page) {
 			if o.Key == "" || o.Key[len(o.Key)-1] == '/' {
 				continue // a marker: of this directory, or one that comes as a prefix as well
 			}
+			if a, ok := l.noted[o.Key]; ok {
+				o = a
+				delete(l.noted, a.Key)
+			}
 			if name, ok := entryName(o.Key, l.prefix); ok {
 				entries = append(entries, fileInfo(name, o))
 			}
@@ -95,7 +111,7 @@ func (l *lister) merge(p Page) {
 		}
 		dir := prefixes[0]
 		prefixes = prefixes[1:]
-		if dir == l.last || dir == l.hidden {
+		if dir == l.last || dir == l.t.hidden {
 			continue
 		}
 		l.last = dir
@@ -127,6 +143,7 @@ func (l *lister) stop() {
 		<-l.ahead
 		l.ahead = nil
 	}
+	l.waitNoted()
 	l.entries = nil
 	l.err = io.EOF
 }

@@ -39,6 +39,7 @@ type Mem struct {
 	types   map[string]string
 	pending map[*memSink]struct{}
 	uploads map[string]map[int][]byte // parts of those that can be continued, by id
+	done    map[string]string         // ETags of the objects that they have become
 	counts  map[string]int
 	version int
 }
@@ -93,6 +94,7 @@ func NewMem(budget *Budget, part int64) *Mem {
 		types:   make(map[string]string),
 		pending: make(map[*memSink]struct{}),
 		uploads: make(map[string]map[int][]byte),
+		done:    make(map[string]string),
 		counts:  make(map[string]int),
 	}
 }
@@ -348,9 +350,11 @@ type memSink struct {
 	head  []byte // comes before all parts
 	id    string // known to others; empty while nobody has to know it
 	begun func(ctx context.Context, id string) error
-	first []Part // parts before those of the scheduler
-	after int    // the highest number that is taken
-	count int    // parts of the scheduler
+	held  func(ctx context.Context, id string, parts []Part) error // in the place of the completion
+	first []Part                                                   // parts before those of the scheduler
+	after int                                                      // the highest number that is taken
+	count int                                                      // parts of the scheduler
+	etag  string                                                   // of the object once it is visible
 	parts map[int][]byte
 }
 
@@ -379,6 +383,10 @@ func (s *memSink) publish(ctx context.Context, op string, n int, data []byte) er
 	changed := s.o.IfMatch != "" && old.ETag != s.o.IfMatch
 	if !refused && !changed {
 		s.m.set(s.key, append(slices.Clone(s.head), data...))
+		s.etag = s.m.objects[s.key].ETag
+		if s.id != "" {
+			s.m.done[s.id] = s.etag
+		}
 		s.m.types[s.key] = s.o.ContentType
 		delete(s.m.pending, s)
 		delete(s.m.uploads, s.id)
@@ -401,6 +409,15 @@ func (s *memSink) Single(ctx context.Context, body Body) error {
 			}
 		}
 		return s.Complete(ctx)
+	}
+	if s.held != nil {
+		if err := s.Begin(ctx); err != nil {
+			return err
+		}
+		if err := s.Part(ctx, 1, body); err != nil {
+			return err
+		}
+		return s.hold(ctx)
 	}
 	n, err := s.m.request(ctx, "single", s.key)
 	if err != nil {
@@ -457,6 +474,9 @@ func (s *memSink) Part(ctx context.Context, part int, body Body) error {
 }
 
 func (s *memSink) Complete(ctx context.Context) error {
+	if s.held != nil {
+		return s.hold(ctx)
+	}
 	n, err := s.m.request(ctx, "complete", s.key)
 	if err != nil {
 		return err

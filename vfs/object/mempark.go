@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-var _ Continuer = (*Mem)(nil)
+var _ Holder = (*Mem)(nil)
 
 // PutParkable implements Continuer.
 func (m *Mem) PutParkable(ctx context.Context, key, _ string, o PutOptions, begun func(context.Context, string) error) (Upload, error) {
@@ -57,9 +57,49 @@ func (m *Mem) Forget(ctx context.Context, key, id string) error {
 }
 
 // Save implements Continuer.
-func (m *Mem) Save(ctx context.Context, key string, body Body, o PutOptions) error {
-	return (&memSink{m: m, key: key, o: o}).Single(ctx, body)
+func (m *Mem) Save(ctx context.Context, key string, body Body, o PutOptions) (string, error) {
+	s := &memSink{m: m, key: key, o: o}
+	err := s.Single(ctx, body)
+	return s.etag, err
 }
 
 // Sums implements Continuer.
 func (m *Mem) Sums() *crc32.Table { return crc32.IEEETable }
+
+// Holds implements Holder.
+func (m *Mem) Holds() bool { return true }
+
+// PutHeld implements Holder.
+func (m *Mem) PutHeld(ctx context.Context, key string, o PutOptions, held func(context.Context, string, []Part) error) (Upload, error) {
+	s := &memSink{m: m, key: key, o: o, held: held, parts: make(map[int][]byte),
+		begun: func(context.Context, string) error { return nil }}
+	return NewUpload(ctx, m.budget, s, UploadOptions{FirstPart: m.part, Begun: true}), nil
+}
+
+// hold ends an upload that is not to be seen yet.
+func (s *memSink) hold(ctx context.Context) error {
+	s.m.mu.Lock()
+	var parts []Part
+	for i := range s.count {
+		data := s.parts[i+1]
+		parts = append(parts, Part{Number: i + 1, Size: int64(len(data)), Sum: crc32.ChecksumIEEE(data), Summed: true})
+	}
+	s.m.mu.Unlock()
+	return s.held(ctx, s.id, parts)
+}
+
+// Publish implements Holder.
+func (m *Mem) Publish(ctx context.Context, key, id string, parts []Part, o PutOptions) error {
+	m.mu.Lock()
+	stored, known := m.uploads[id]
+	etag, done := m.done[id]
+	done = done && m.objects[key].ETag == etag
+	m.mu.Unlock()
+	if !known {
+		if _, err := m.request(ctx, "complete", key); err != nil || done {
+			return err
+		}
+		return fmt.Errorf("mem: no upload %q: %w", id, fs.ErrNotExist)
+	}
+	return (&memSink{m: m, key: key, o: o, id: id, first: parts, parts: stored}).Complete(ctx)
+}

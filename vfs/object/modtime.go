@@ -130,6 +130,9 @@ func (f *FS) ofFile(op, name string, do func(key string) error) error {
 		err = vfs.ErrIsDir
 	}
 	if err == nil {
+		err = f.t.unseen(f.ctx, key)
+	}
+	if err == nil {
 		if err = do(key); errors.Is(err, fs.ErrNotExist) {
 			if _, derr := f.StatDir(name); derr == nil {
 				err = vfs.ErrIsDir

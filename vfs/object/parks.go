@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path"
 	"slices"
 	"strings"
@@ -22,6 +24,9 @@ import (
 // maxNote bounds what is read of an object that should be a note.
 const maxNote = 64 << 10
 
+// errBadNote: what should be a note is none.
+var errBadNote = fmt.Errorf("not a note: %w", vfs.ErrUnavailable)
+
 // Parks keeps uploads that were cut, so that a client can go on with them: the
 // parts that the store has stay there as a multipart upload, which nobody sees; what did not fill a part is put
 // beside, as an object in the scratch place; and a note, another such object,
@@ -31,6 +36,9 @@ const maxNote = 64 << 10
 //
 // One Parks serves all trees of a back end. It is used by many goroutines at once.
 type Parks struct {
+	// Log is told what becomes of files that nobody has renamed; nil for slog.Default().
+	Log *slog.Logger
+
 	store  Continuer
 	prefix string // ends with a slash
 
@@ -41,6 +49,7 @@ type Parks struct {
 type running struct {
 	mu   sync.Mutex
 	busy map[string]*parking // by key: the upload that may park it
+	made waiting
 }
 
 // NewParks returns the parks in the scratch place with that prefix, which ends with a
@@ -58,12 +67,12 @@ func NewParks(store Store, prefix string) (*Parks, error) {
 func (p *Parks) On(store Store, prefix string) (*Parks, error) {
 	own, err := NewParks(store, prefix)
 	if err == nil {
-		own.running = p.running
+		own.running, own.Log = p.running, p.Log
 	}
 	return own, err
 }
 
-// note is what the store keeps of an upload that is under way or parked.
+// note is what the store keeps of an upload that is under way or parked, or whole and waiting for a rename.
 type note struct {
 	Key      string            `json:"key"`
 	ID       string            `json:"id,omitempty"`     // of the upload; empty where no part was stored
@@ -76,6 +85,12 @@ type note struct {
 	Off      int64             `json:"off,omitempty"`  // where the tail begins
 	Size     int64             `json:"size,omitempty"` // of the tail
 	Nonce    string            `json:"nonce"`          // makes each note another object
+
+	// Of an upload that waits for a rename: see held.go.
+	Final string     `json:"final,omitempty"` // the key that it gets
+	Whole int64      `json:"whole,omitempty"` // bytes
+	At    time.Time  `json:"at,omitzero"`     // when it was whole
+	Parts []heldPart `json:"parts,omitempty"` // unless they are too many for a note
 
 	etag  string
 	mtime time.Time
@@ -125,27 +140,36 @@ func (p *Parks) read(ctx context.Context, noteKey string) (note, error) {
 	}
 	n := note{etag: a.ETag, mtime: a.ModTime}
 	if err := json.Unmarshal(data, &n); err != nil {
-		return note{}, fmt.Errorf("object: note %q: %w: %w", noteKey, vfs.ErrUnavailable, err)
+		return note{etag: a.ETag}, fmt.Errorf("object: note %q: %w: %w", noteKey, errBadNote, err)
 	}
 	return n, nil
 }
 
+// target is the key that the store knows the upload by.
+func (n note) target() string { return cmp.Or(n.Final, n.Key) }
+
 // write stores a note in the place of the one that it was read from; another one there gives vfs.ErrBusy.
 func (p *Parks) write(ctx context.Context, n note, o PutOptions) error {
-	data, err := json.Marshal(n)
-	if err != nil {
-		return err
-	}
-	o.ContentType = "application/json"
-	err = p.store.Save(ctx, p.noteKey(n.Key), newPlain(data, p.store.Sums()), o)
-	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("%w: %w", vfs.ErrBusy, err)
-	}
+	_, err := p.save(ctx, n, o)
 	return err
 }
 
+// save is write that tells the note's ETag, empty where it is not known.
+func (p *Parks) save(ctx context.Context, n note, o PutOptions) (string, error) {
+	data, err := json.Marshal(n)
+	if err != nil {
+		return "", err
+	}
+	o.ContentType = "application/json"
+	etag, err := p.store.Save(ctx, p.noteKey(n.Key), newPlain(data, p.store.Sums()), o)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: %w", vfs.ErrBusy, err)
+	}
+	return etag, err
+}
+
 // find returns the upload of key that can be continued; nil where there is
-// none. An upload that the store has forgotten gives errGone, and its note with it.
+// none, with its note where there is one of another kind. An upload that the store has forgotten gives errGone, and its note with it.
 func (p *Parks) find(ctx context.Context, key string) (*parked, *note, error) {
 	n, err := p.read(ctx, p.noteKey(key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,14 +181,27 @@ func (p *Parks) find(ctx context.Context, key string) (*parked, *note, error) {
 	if n.Key != key { // two keys of one digest; or not ours
 		return nil, nil, nil
 	}
+	if n.Final != "" {
+		return nil, &n, nil
+	}
+	pk, err := p.count(ctx, n)
+	if err != nil && !errors.Is(err, errGone) {
+		return nil, nil, err
+	}
+	return pk, &n, err
+}
+
+// count asks the store how much there is of an upload.
+func (p *Parks) count(ctx context.Context, n note) (*parked, error) {
+	key := n.Key
 	pk := &parked{note: n}
 	if n.ID != "" {
 		all, err := p.store.Parts(ctx, key, n.ID)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, &n, errGone
+			return nil, errGone
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		pk.parts = counted(all, n.Runs)
 		for _, part := range all {
@@ -178,7 +215,7 @@ func (p *Parks) find(ctx context.Context, key string) (*parked, *note, error) {
 		pk.tail = true
 		pk.size += n.Size
 	}
-	return pk, &n, nil
+	return pk, nil
 }
 
 // errGone: the store has removed the parts of a parked upload, as a lifecycle rule does.
@@ -205,14 +242,7 @@ func counted(all []Part, runs []run) []Part {
 
 // drop removes a parked upload that nobody is going to continue.
 func (p *Parks) drop(ctx context.Context, n note) error {
-	var errs []error
-	if n.ID != "" {
-		errs = append(errs, p.store.Forget(ctx, n.Key, n.ID))
-	}
-	if n.Tail != "" {
-		errs = append(errs, p.store.Delete(ctx, n.Tail, ""))
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := p.forget(ctx, n); err != nil {
 		return err // the note stays, so that the janitor finds the rest
 	}
 	err := p.store.Delete(ctx, p.noteKey(n.Key), n.etag)
@@ -220,6 +250,18 @@ func (p *Parks) drop(ctx context.Context, n note) error {
 		err = nil // somebody has begun anew
 	}
 	return err
+}
+
+// forget removes what a note speaks of.
+func (p *Parks) forget(ctx context.Context, n note) error {
+	var errs []error
+	if n.ID != "" {
+		errs = append(errs, p.store.Forget(ctx, n.target(), n.ID))
+	}
+	if n.Tail != "" {
+		errs = append(errs, p.store.Delete(ctx, n.Tail, ""))
+	}
+	return errors.Join(errs...)
 }
 
 // remove drops what is parked of key, and reports whether there was something. An
@@ -238,6 +280,7 @@ func (p *Parks) remove(ctx context.Context, key string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	p.made.forget(key)
 	return true, p.drop(ctx, n)
 }
 
@@ -262,6 +305,7 @@ func (p *Parks) begin(ctx context.Context, key string, o PutOptions) (Upload, *p
 	p.busy[key] = k
 	p.mu.Unlock()
 	if err == nil && old.Key == key && (before == nil || before.id() != old.ID) {
+		p.made.forget(key)
 		err = p.drop(ctx, old)
 	} else {
 		err = nil // one under way ends itself
@@ -340,6 +384,9 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 	pk, n, err := p.find(ctx, key)
 	if errors.Is(err, errGone) {
 		return nil, k, 0, errors.Join(err, p.drop(ctx, *n))
+	}
+	if err == nil && pk == nil && n != nil {
+		return nil, k, 0, errWaits(key, offset)
 	}
 	if err != nil || pk == nil {
 		return nil, k, 0, err
@@ -478,7 +525,7 @@ func (k *parking) save(ctx context.Context, before int64, tail Body) error {
 	next := k.note
 	next.Nonce, next.Tail = rand.Text(), p.scratch("tails")
 	next.Off, next.Size = k.base+before, tail.Size()
-	if err := p.store.Save(ctx, next.Tail, tail, PutOptions{}); err != nil {
+	if _, err := p.store.Save(ctx, next.Tail, tail, PutOptions{}); err != nil {
 		return err
 	}
 	if err := p.write(ctx, next, o); err != nil {

@@ -22,8 +22,9 @@ type reader struct {
 	name   string // clean
 	key    string
 
-	dir    bool // a directory has the name
-	file   bool // the object's attributes are known
+	waits  *madeNote // the file waits for its rename
+	dir    bool      // a directory has the name
+	file   bool      // the object's attributes are known
 	a      Attrs
 	body   io.ReadCloser
 	at     int64 // where body stands
@@ -48,6 +49,9 @@ func (r *reader) openAt(off int64) error {
 	if r.key == r.fs.t.prefix {
 		return vfs.ErrIsDir
 	}
+	if err := r.seen(); err != nil {
+		return err
+	}
 	r.drop()
 	body, err := openWindow(r.ctx, r.fs.t, r.key, r.a, off)
 	if err != nil {
@@ -56,6 +60,17 @@ func (r *reader) openAt(off int64) error {
 	r.fs.dirs.addParent(r.name)
 	r.file, r.a, r.body, r.at = true, body.a, body, off
 	return nil
+}
+
+// seen returns an error if the file waits for its rename. What was read once does not.
+func (r *reader) seen() error {
+	switch {
+	case r.file:
+		return nil
+	case r.waits != nil:
+		return errUnseen(r.waits)
+	}
+	return r.fs.t.unseen(r.ctx, r.key)
 }
 
 // drop closes the body.
@@ -118,6 +133,9 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if err := r.seen(); err != nil {
+		return 0, r.fail("read", err)
+	}
 	body, a, err := r.fs.t.store.GetRange(r.ctx, r.key, r.a.ETag, off, int64(len(p)))
 	if err != nil {
 		return 0, r.fail("read", r.notFile(err))
@@ -166,6 +184,9 @@ func (r *reader) Stat() (os.FileInfo, error) {
 	if r.closed {
 		return nil, r.fail("stat", fs.ErrClosed)
 	}
+	if r.waits != nil {
+		return fileInfo(r.name, r.waits.attrs()), nil
+	}
 	if !r.file && r.dir && r.list == nil && r.key != r.fs.t.prefix {
 		// Known as a directory from earlier; a file may have the name too.
 		if err := r.openAt(r.off); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -181,14 +202,14 @@ func (r *reader) Stat() (os.FileInfo, error) {
 
 // firstPage begins the listing; it fails if there is no such directory.
 func (r *reader) firstPage() error {
-	l := newLister(r.ctx, r.fs.t.store, r.fs.dirKey(r.key), r.fs.t.hidden)
+	l := newLister(r.ctx, r.fs.t, r.fs.dirKey(r.key))
 	if err := l.fill(); err != nil {
 		l.stop()
 		return err
 	}
 	if !l.found && !r.fs.dirs.has(r.name) {
 		l.stop()
-		if r.file {
+		if r.file || r.waits != nil {
 			return vfs.ErrNotDir
 		}
 		return fs.ErrNotExist

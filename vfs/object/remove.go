@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"path"
@@ -37,10 +38,15 @@ func (f *FS) removeFile(name string) error {
 		return vfs.ErrIsDir
 	}
 	dropped := false
-	if p := f.t.o.Parks; p != nil {
+	p := f.t.o.Parks
+	if _, ok := f.t.predict(name); ok {
+		p = f.t.o.Pending
+	}
+	if p != nil {
 		if dropped, err = p.remove(f.ctx, key); err != nil {
 			return err
 		}
+		f.left.drop(key)
 	}
 	a, err := f.t.store.Head(f.ctx, key)
 	if err != nil {
@@ -75,6 +81,11 @@ func (f *FS) removeDir(name string) error {
 		return err
 	case any:
 		return vfs.ErrNotEmpty
+	}
+	if any, err = f.t.anyWaits(f.ctx, f.dirKey(key)); err != nil || any {
+		return cmp.Or(err, vfs.ErrNotEmpty)
+	}
+	switch {
 	case marker.Key != "":
 		if err := f.t.store.Delete(f.ctx, marker.Key, ""); err != nil {
 			return err

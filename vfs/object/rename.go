@@ -17,7 +17,7 @@ import (
 // object that the Head has seen. Somebody who stores the file anew
 // in between loses nothing: the error is vfs.ErrBusy, the new content stays under
 // the old name. When the Delete fails, both names are there, and a repetition is
-// safe. Of a directory: see renameDir.
+// safe. Of a directory: see renameDir. A file of [Options.Publish] becomes visible by its rename: see publish.
 func (f *FS) Rename(oldname, newname string) error {
 	return linkError("rename", oldname, newname, f.rename(oldname, newname, CopyOptions{}))
 }
@@ -46,6 +46,18 @@ func (f *FS) rename(oldname, newname string, o CopyOptions) error {
 		_, err := f.Stat(oldname)
 		return err
 	}
+	n, err := f.t.waits(f.ctx, src)
+	if err != nil {
+		return err
+	}
+	if n != nil {
+		if err := f.publish(n, newname, dst, o); err != nil {
+			return err
+		}
+		f.dirs.addParent(newname)
+		f.dirs.addParent(oldname)
+		return f.t.replaced(f.ctx, dst)
+	}
 	a, ok := f.seen.take(src)
 	if !ok {
 		a, err = f.t.store.Head(f.ctx, src)
@@ -70,7 +82,7 @@ func (f *FS) rename(oldname, newname string, o CopyOptions) error {
 	f.dirs.addParent(newname)
 	f.dirs.addParent(oldname)
 	f.keepParent(oldname)
-	return nil
+	return f.t.replaced(f.ctx, dst)
 }
 
 // move gives one object another key.

@@ -29,8 +29,15 @@ func (t *tree) put(ctx context.Context, key string, o PutOptions) (Upload, *park
 	return u, nil, err
 }
 
-// parked describes the parked upload of key: its size is what a client may count on. It has no Key where there is none.
+// parked describes the parked upload of key, whose size is what a client may count on, or the file that waits there for its
+// rename. It has no Key where there is none.
 func (t *tree) parked(ctx context.Context, key string) (Attrs, error) {
+	if n, err := t.waits(ctx, key); err != nil || n != nil {
+		if err == nil {
+			return n.attrs(), nil
+		}
+		return Attrs{}, err
+	}
 	if t.o.Parks == nil {
 		return Attrs{}, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 )
@@ -40,6 +41,10 @@ func (p *Parks) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 			delete(live, "")
 			continue
 		}
+		if note.Final != "" {
+			p.log().Warn("a file that nobody has renamed in time is removed", "key", note.Key, "final", note.Final, "size", note.Whole)
+			p.made.forget(note.Key)
+		}
 		if err := p.drop(ctx, note); err != nil {
 			fail(err)
 			continue
@@ -64,6 +69,24 @@ func (p *Parks) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 		n++
 	}
 	return n, errors.Join(errs...)
+}
+
+// Uploads returns the ids of the uploads that notes speak of, and that have to stay therefore.
+func (p *Parks) Uploads(ctx context.Context) (map[string]bool, error) {
+	ids := make(map[string]bool)
+	for a, err := range p.each(ctx, "parked/") {
+		if err != nil {
+			return nil, err
+		}
+		switch note, err := p.read(ctx, a.Key); {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errBadNote):
+		case err != nil:
+			return nil, err
+		case note.ID != "":
+			ids[note.ID] = true
+		}
+	}
+	return ids, nil
 }
 
 // live names the uploads under way in this process.

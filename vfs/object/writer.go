@@ -22,6 +22,7 @@ type writer struct {
 	name  string // clean
 	u     Upload
 	park  *parking // nil where a cut upload is discarded
+	held  string   // the id of a file that waits for its rename once it is whole
 	size  int64
 	fresh bool  // nothing had the name when the file was opened to be appended to
 	err   error // of the first Write that failed
@@ -89,6 +90,9 @@ func (w *writer) Close() error {
 		return w.fail("close", err)
 	}
 	w.fs.dirs.addParent(w.name)
+	if w.held != "" {
+		w.fs.left.add(w.fs.t.prefix+strings.TrimPrefix(w.name, "/"), w.held)
+	}
 	return nil
 }
 

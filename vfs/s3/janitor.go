@@ -3,14 +3,17 @@ package s3
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 // AbortStale aborts multipart uploads that a crash has left: those with keys
-// that begin with prefix, begun more than olderThan ago, and not under way in this process. It returns
+// that begin with prefix, begun more than olderThan ago, and not under way in this process. Kept, unless it is nil, is asked,
+// after each page of them that has such uploads, for the ids of those that have to stay all the same. It returns
 // how many it has aborted, and goes on after one that cannot be.
 //
 // An upload in a bucket does not say who began it. So "ours" means: below the
@@ -18,7 +21,7 @@ import (
 // other replicas of this program do, olderThan has to be longer than their longest upload. A lifecycle
 // rule of the bucket (AbortIncompleteMultipartUpload) does the same without
 // this program and is worth having besides.
-func (s *Store) AbortStale(ctx context.Context, prefix string, olderThan time.Duration) (int, error) {
+func (s *Store) AbortStale(ctx context.Context, prefix string, olderThan time.Duration, kept func(context.Context) (map[string]bool, error)) (int, error) {
 	before := time.Now().Add(-olderThan)
 	n := 0
 	var errs []error
@@ -28,12 +31,22 @@ func (s *Store) AbortStale(ctx context.Context, prefix string, olderThan time.Du
 		if err != nil {
 			return n, errors.Join(append(errs, translate(ctx, "list uploads", prefix, err))...)
 		}
-		for _, u := range out.Uploads {
-			id := aws.ToString(u.UploadId)
+		stale := slices.DeleteFunc(out.Uploads, func(u types.MultipartUpload) bool {
 			s.mu.Lock()
-			_, active := s.active[id]
-			s.mu.Unlock()
-			if active || u.Initiated == nil || u.Initiated.After(before) {
+			defer s.mu.Unlock()
+			_, active := s.active[aws.ToString(u.UploadId)]
+			return active || u.Initiated == nil || u.Initiated.After(before)
+		})
+		var stay map[string]bool
+		if kept != nil && len(stale) > 0 {
+			// Asked behind the look at those under way: what ends in between has its note by now.
+			if stay, err = kept(ctx); err != nil {
+				return n, errors.Join(append(errs, err)...)
+			}
+		}
+		for _, u := range stale {
+			id := aws.ToString(u.UploadId)
+			if stay[id] {
 				continue
 			}
 			if err := s.abort(ctx, aws.ToString(u.Key), id); err != nil {

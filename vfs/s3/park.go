@@ -78,8 +78,10 @@ func (s *Store) Parts(ctx context.Context, key, id string) ([]object.Part, error
 func (s *Store) Forget(ctx context.Context, key, id string) error { return s.abort(ctx, key, id) }
 
 // Save implements object.Continuer (PutObject).
-func (s *Store) Save(ctx context.Context, key string, body object.Body, o object.PutOptions) error {
-	return (&sink{s: s, key: key, o: o}).Single(ctx, body)
+func (s *Store) Save(ctx context.Context, key string, body object.Body, o object.PutOptions) (string, error) {
+	k := &sink{s: s, key: key, o: o}
+	err := k.Single(ctx, body)
+	return k.etag, err
 }
 
 // Sums implements object.Continuer.

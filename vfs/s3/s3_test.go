@@ -199,7 +199,7 @@ func lostAnswer(t *testing.T, profile, op string, absent bool) {
 	}
 	if op == "begin" {
 		// The first upload has no name that we know; that is the janitor's.
-		if n, err := s.AbortStale(t.Context(), "", -time.Hour); n != 1 || err != nil {
+		if n, err := s.AbortStale(t.Context(), "", -time.Hour, nil); n != 1 || err != nil {
 			t.Errorf("AbortStale: %d, %v, want 1", n, err)
 		}
 	}
@@ -506,7 +506,7 @@ func TestAbortStale(t *testing.T) {
 		}
 	}
 	f.mu.Unlock()
-	if n, err := s.AbortStale(t.Context(), "site-1/", 24*time.Hour); n != 1 || err != nil {
+	if n, err := s.AbortStale(t.Context(), "site-1/", 24*time.Hour, nil); n != 1 || err != nil {
 		t.Errorf("AbortStale: %d, %v, want 1", n, err)
 	}
 	if f.uploads["ours-new"] == nil || f.uploads["other"] == nil || f.uploads["ours-old"] != nil {
