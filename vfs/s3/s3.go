@@ -165,6 +165,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3: credentials and region: %w", err)
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	s := &Store{bucket: o.Bucket, o: o, profile: p, mu: new(sync.Mutex), active: make(map[string]struct{})}
 	s.roles = &struct {
 		mu     sync.Mutex
@@ -172,9 +175,6 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	}{}
 	var rt http.RoundTripper
 	s.http, rt = newTransport(o)
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
 	rt = &clock{next: rt, log: o.Log}
 	if o.RoundTripper != nil {
 		rt = o.RoundTripper(rt)
@@ -191,7 +191,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		cache, _ := cfg.Credentials.(*aws.CredentialsCache)
 		so.Retryer = newRetryer(cache)
 		p.apply(so)
-		so.APIOptions = append(so.APIOptions, rememberAnswers)
+		where := &region{configured: cfg.Region, endpoint: o.Endpoint, bucket: o.Bucket, log: o.Log}
+		so.EndpointResolverV2 = where
+		so.APIOptions = append(so.APIOptions, where.remember, where.watchAnswers)
 		o.Settings.apply(so)
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired

@@ -172,6 +172,39 @@ func TestDamagedOnTheWay(t *testing.T) {
 	}
 }
 
+// Damaged again and again, as by a broken memory: the bytes are sent twice, and nothing is published.
+func TestDamagedTwice(t *testing.T) {
+	for _, op := range []string{"put", "part", "complete"} {
+		for _, code := range []string{"BadDigest", "XAmzContentChecksumMismatch"} {
+			f := newFake(t)
+			f.set("f", []byte("old"))
+			f.before = func(o string, _ int, w http.ResponseWriter, r *http.Request) bool {
+				if o != op {
+					return false
+				}
+				io.Copy(io.Discard, r.Body)
+				refuse(w, 400, code)
+				return true
+			}
+			s, _ := f.open(nil)
+			size := 1000
+			if op != "put" {
+				size = minPart + 1
+			}
+			if op == "part" {
+				s.o.Parallel = 1
+			}
+			if err := put(s, t.Context(), "f", random(size), object.PutOptions{}); !errors.Is(err, vfs.ErrUnavailable) {
+				t.Errorf("%s answered with %s: %v, want vfs.ErrUnavailable", op, code, err)
+			}
+			f.holds("f", []byte("old"))
+			if n := f.count(op); n != 2 {
+				t.Errorf("%s answered with %s: sent %d times, want 2", op, code, n)
+			}
+		}
+	}
+}
+
 // An answer is lost after the server has done it.
 func TestLostAnswers(t *testing.T) {
 	for _, absent := range []bool{false, true} {
