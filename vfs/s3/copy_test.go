@@ -56,7 +56,7 @@ func (f *fake) wantPrecious(key string, size int) {
 
 // The fake shows here what versitygw has not: classes, encryption, lists of grants.
 func Test44MetadataTagsClassSSEAndACLKept(t *testing.T) {
-	const part = 5 << 20
+	const part = minPart
 	for _, size := range []int{0, 1, 3 * part, 3*part + 1, 2*part - 1} {
 		for _, limit := range []int64{0, part + 1} { // one request; parts above 5 MiB and a byte
 			for _, profile := range []string{"aws", "minio"} {
@@ -98,11 +98,11 @@ func Test44MetadataTagsClassSSEAndACLKept(t *testing.T) {
 }
 
 func Test44SourceChangedBetween(t *testing.T) {
-	for name, limit := range map[string]int64{"one request": 0, "parts": 6 << 20} {
+	for name, limit := range map[string]int64{"one request": 0, "parts": 6 * mib} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			s, _ := f.open(func(o *Options) { o.MaxCopy, o.CopyPart = limit, minPart })
-			f.set("a", make([]byte, 22<<20))
+			f.set("a", make([]byte, 22*mib))
 			f.set("b", []byte("old"))
 			src, err := s.Head(t.Context(), "a")
 			if err != nil {
@@ -112,7 +112,7 @@ func Test44SourceChangedBetween(t *testing.T) {
 			f.before = func(op string, n int, _ http.ResponseWriter, _ *http.Request) bool {
 				if (op == "copy" || op == "part copy" && n == 2) && !changed {
 					changed = true
-					f.set("a", bytes.Repeat([]byte("new"), 7<<20))
+					f.set("a", bytes.Repeat([]byte("new"), 7*mib))
 				}
 				return false
 			}
@@ -138,7 +138,7 @@ func Test44SourceChangedBetween(t *testing.T) {
 func TestPartCopyEnds(t *testing.T) {
 	f := newFake(t)
 	s, _ := f.open(func(o *Options) { o.MaxCopy, o.CopyPart = 1, minPart })
-	f.set("a", make([]byte, 22<<20))
+	f.set("a", make([]byte, 22*mib))
 	src, _ := s.Head(t.Context(), "a")
 	t.Run("a part fails", func(t *testing.T) {
 		f.before = func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
@@ -180,7 +180,7 @@ func TestPartCopyEnds(t *testing.T) {
 		}
 		f.after = nil
 	})
-	if o, _ := f.object("b"); len(o.data) != 22<<20 {
+	if o, _ := f.object("b"); len(o.data) != 22*mib {
 		t.Errorf("the copy has %d bytes", len(o.data))
 	}
 	if got := len(f.headers["part copy"]); got == 0 {

@@ -365,46 +365,54 @@ func TestAbortAgain(t *testing.T) {
 // A server that takes no bytes, or gives none, does not hold a request for ever.
 func TestBlackHole(t *testing.T) {
 	for _, op := range []string{"put", "part", "complete", "head", "get body"} {
-		f := newFake(t)
-		f.set("g", random(1<<20))
-		var hung atomic.Int32
-		over := make(chan struct{})
-		f.before = func(o string, n int, w http.ResponseWriter, r *http.Request) bool {
-			if op == "get body" && o == "get" && n == 1 {
-				w.Header().Set("Content-Length", fmt.Sprint(1<<20))
-				w.Header().Set("ETag", newObject(random(1<<20), "").etag)
-				w.Write(random(1 << 20)[:1000])
-				w.(http.Flusher).Flush()
-			} else if o != op || n > 1 {
-				return false
-			}
-			hung.Add(1)
-			<-over // nothing is read, nothing said
-			panic(http.ErrAbortHandler)
+		t.Run(op, func(t *testing.T) {
+			t.Parallel() // they wait
+			blackHole(t, op)
+		})
+	}
+}
+
+func blackHole(t *testing.T, op string) {
+	f := newFake(t)
+	f.set("g", random(1<<20))
+	var hung atomic.Int32
+	over := make(chan struct{})
+	f.before = func(o string, n int, w http.ResponseWriter, r *http.Request) bool {
+		if op == "get body" && o == "get" && n == 1 {
+			w.Header().Set("Content-Length", fmt.Sprint(1<<20))
+			w.Header().Set("ETag", newObject(random(1<<20), "").etag)
+			w.Write(random(1 << 20)[:1000])
+			w.(http.Flusher).Flush()
+		} else if o != op || n > 1 {
+			return false
 		}
-		s, _ := f.open(func(o *Options) { o.StallTimeout = 200 * time.Millisecond; o.HeaderTimeout = 200 * time.Millisecond })
-		var err error
-		switch op {
-		case "head":
-			_, err = s.Head(t.Context(), "g")
-		case "get body":
-			var b []byte
-			b, _, err = get(s, t.Context(), "g", 0)
-			if !bytes.Equal(b, random(1<<20)) {
-				t.Errorf("got %d bytes that differ", len(b))
-			}
-		case "put":
-			err = put(s, t.Context(), "f", random(4<<20), object.PutOptions{})
-		default:
-			err = put(s, t.Context(), "f", random(2*minPart), object.PutOptions{})
+		hung.Add(1)
+		<-over // nothing is read, nothing said
+		panic(http.ErrAbortHandler)
+	}
+	s, _ := f.open(func(o *Options) { o.StallTimeout = 2 * time.Second; o.HeaderTimeout = 2 * time.Second })
+	s.sizes = s.profile.sizes(s.o) // more than the buffers of sockets hold
+	var err error
+	switch op {
+	case "head":
+		_, err = s.Head(t.Context(), "g")
+	case "get body":
+		var b []byte
+		b, _, err = get(s, t.Context(), "g", 0)
+		if !bytes.Equal(b, random(1<<20)) {
+			t.Errorf("got %d bytes that differ", len(b))
 		}
-		close(over)
-		if err != nil || hung.Load() != 1 {
-			t.Errorf("%s: %v, hung %d times, want success after one", op, err, hung.Load())
-		}
-		if n := f.pending(); n > 0 {
-			t.Errorf("%s: %d uploads are left", op, n)
-		}
+	case "put":
+		err = put(s, t.Context(), "f", random(4<<20), object.PutOptions{})
+	default:
+		err = put(s, t.Context(), "f", random(2*leastPart), object.PutOptions{})
+	}
+	close(over)
+	if err != nil || hung.Load() != 1 {
+		t.Errorf("%s: %v, hung %d times, want success after one", op, err, hung.Load())
+	}
+	if n := f.pending(); n > 0 {
+		t.Errorf("%s: %d uploads are left", op, n)
 	}
 }
 
@@ -613,7 +621,7 @@ func TestOptions(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"no bucket":        func(o *Options) { o.Bucket = "" },
 		"no budget":        func(o *Options) { o.Budget = nil },
-		"budget too small": func(o *Options) { o.Budget = object.NewBudget(minPart - 1) },
+		"budget too small": func(o *Options) { o.Budget = object.NewBudget(leastPart - 1) },
 		"bad profile":      func(o *Options) { o.Profile = "azure" },
 		"bad endpoint":     func(o *Options) { o.Endpoint = "minio:9000" },
 		"small part":       func(o *Options) { o.MaxPartSize = 1 << 20 },
