@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// unanswered is the error of a request that was called off while it was about to be sent again.
+// unanswered is the error of a request that was called off before its last attempt was answered.
 // The SDK tells only that; the log is to have what the server said to the last attempt.
 type unanswered struct{ err, last error }
 
@@ -42,7 +41,7 @@ func (r *region) remember(stack *middleware.Stack) error {
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			c := &call{}
 			out, md, err := next.HandleInitialize(context.WithValue(ctx, callKey{}, c), in)
-			if off := (*aws.RequestCanceledError)(nil); errors.As(err, &off) && c.last != nil {
+			if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) && c.last != nil {
 				err = &unanswered{err, c.last}
 			}
 			return out, md, err

@@ -27,8 +27,8 @@ import (
 const (
 	leastPart = 5 << 20
 	maxPart   = 5 << 30
-	maxParts = 10000
-	maxCopy  = 5_000_000_000
+	maxParts  = 10000
+	maxCopy   = 5_000_000_000
 )
 
 // expiryWindow is how long before their end credentials are replaced.

@@ -472,6 +472,15 @@ func TestErrors(t *testing.T) {
 		{404, "NoSuchKey", fs.ErrNotExist},
 		{404, "NoSuchBucket", ErrNoSuchBucket},
 		{403, "AccessDenied", fs.ErrPermission},
+		{403, "ObjectLocked", vfs.ErrLocked},
+		{405, "MethodNotAllowed", fs.ErrPermission},
+		{403, "InvalidToken", vfs.ErrUnavailable},
+		{400, "AuthorizationHeaderMalformed", vfs.ErrUnavailable},
+		{400, "TooManyParts", vfs.ErrTooLarge},
+		{413, "", vfs.ErrTooLarge},
+		{400, "XMinioAdminBucketQuotaExceeded", vfs.ErrQuota},
+		{400, "KeyTooLong", vfs.ErrBadName},
+		{400, "XMinioInvalidObjectName", vfs.ErrBadName},
 		{403, "InvalidAccessKeyId", vfs.ErrUnavailable},
 		{403, "SignatureDoesNotMatch", vfs.ErrUnavailable},
 		{400, "ExpiredToken", vfs.ErrUnavailable},
@@ -506,6 +515,28 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%s: text %q", op, err)
 			}
 		}
+	}
+}
+
+// A limit of time ends the tries, between two of them or in the middle of one: what the server said before that is told.
+func TestLastAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s, _ := f.open(nil)
+	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+		io.Copy(io.Discard, r.Body)
+		if n == 1 {
+			refuse(w, 409, "OperationAborted")
+		} else {
+			<-r.Context().Done()
+		}
+		return true
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	err := put(s, ctx, "f", random(10), object.PutOptions{})
+	if !errors.Is(err, vfs.ErrBusy) || !strings.Contains(err.Error(), "OperationAborted") || !strings.Contains(err.Error(), "r1") {
+		t.Errorf("got %v, want vfs.ErrBusy with the store's word", err)
 	}
 }
 
