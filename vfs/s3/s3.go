@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,6 +140,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	p, err := profileOf(o.Profile, o.Endpoint)
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasSuffix(o.Bucket, directoryBucket) {
+		p.etagMD5 = false // there it is any number
 	}
 	if o.MaxPartSize <= 0 {
 		o.MaxPartSize = 64 << 20
