@@ -423,6 +423,9 @@ func (k *checker) backends() {
 			if s.MaxPartSize != 0 && (s.MaxPartSize < minPart || s.MaxPartSize > 5<<30) {
 				k.errorf(at+".max_part_size", "", "%v is not between 5MiB and 5GiB", s.MaxPartSize)
 			}
+			if s.AppendCopyMax > 0 && s.Profile == "gcs" {
+				k.warnf(at+".append_copy_max", "set append_through_max", "bounds nothing: the server of this profile copies no parts")
+			}
 			if s.CAFile != "" {
 				k.authorities(at+".ca_file", s.CAFile)
 			}

@@ -356,6 +356,12 @@ type S3 struct {
 	// Directories without a marker vanish with their last file: none leaves it so (sessions that have seen the directory go on
 	// seeing it), marker writes one, for all to see, when a file is removed or renamed. Costs a request or two.
 	KeepDirs string `yaml:"keep_dirs" enum:"none,marker"`
+	// How large a file may be that APPE, or REST and STOR, add to, 552 above that; 0 means any size. The old bytes are copied inside
+	// the store, which costs time and requests for each call, and no memory and no network here.
+	AppendCopyMax Size `yaml:"append_copy_max"`
+	// The same for servers that copy no parts (profile gcs): the old bytes are read and sent again by this server. 0 means only
+	// what is less than one part.
+	AppendThroughMax Size `yaml:"append_through_max"`
 	// Give renamed and copied objects the access control list of the old one. Costs two requests; buckets whose owner owns
 	// all objects, as new ones do, have no such lists.
 	KeepACL bool `yaml:"keep_acl"`
@@ -394,6 +400,9 @@ type GCS struct {
 	// How a file is renamed: auto moves it in one step where the service can (objects.move), off copies it inside the
 	// service and deletes the old one.
 	Move string `yaml:"move" enum:"auto,off"`
+	// How many bytes REST and STOR may keep of a larger file, 552 above that: they are read and sent again by this server, as Google
+	// joins whole objects only. 0 means none. Files of any size can be added to at their end, inside the store.
+	AppendThroughMax Size `yaml:"append_through_max"`
 	// Send no credentials, for public buckets and test servers.
 	Anonymous bool `yaml:"anonymous"`
 	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
@@ -527,10 +536,12 @@ func (s *S3) setDefaults() {
 	s.AbandonAfter, s.RenameDirMaxKeys, s.KeepDirs = 24*time.Hour, 1000, "none"
 	s.MFMT = "off"
 	s.Cut, s.ResumeExpire = "discard", 24*time.Hour
+	s.AppendThroughMax = 1 << 30
 }
 func (g *GCS) setDefaults() {
 	g.RenameDirMaxKeys, g.KeepDirs, g.Move = 1000, "none", "auto"
 	g.Cut, g.ResumeExpire = "discard", 24*time.Hour
+	g.AppendThroughMax = 1 << 30
 }
 func (l *Local) setDefaults()     { l.Cut, l.CreateHome = "keep", true }
 func (a *Anonymous) setDefaults() { a.Permissions, a.Overwrite = "elr", "yes" }

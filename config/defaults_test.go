@@ -45,7 +45,7 @@ func example() *Config {
 		"cams": {S3: &S3{Bucket: "camera-pictures", Prefix: "site-1", Region: "eu-west-1", Endpoint: "https://s3.example.com",
 			AccessKey: "${S3_ACCESS_KEY}", SecretKeyFile: "s3-secret-key", AccessKeyFile: "s3-access-key", SecretKey: "${S3_SECRET_KEY}",
 			CAFile: "ca.pem", MaxPartSize: 64 << 20, Profile: "minio", AbandonAfter: 24 * time.Hour,
-			RenameDirMaxKeys: 1000, KeepDirs: "none", Cut: "discard", ResumeExpire: 24 * time.Hour, S3Objects: S3Objects{
+			RenameDirMaxKeys: 1000, KeepDirs: "none", Cut: "discard", ResumeExpire: 24 * time.Hour, AppendCopyMax: 50 << 30, AppendThroughMax: 1 << 30, S3Objects: S3Objects{
 				StorageClass: "STANDARD_IA", ACL: "bucket-owner-full-control", Encryption: "aws:kms", KMSKey: "alias/pictures",
 				CustomerKey: "${S3_CUSTOMER_KEY}", CustomerKeyFile: "s3-customer-key", LockMode: "GOVERNANCE", LockFor: 720 * time.Hour,
 				Tags: map[string]string{"user": "{user}", "device": "{remote}"}, Metadata: map[string]string{"site": "1"}, MFMT: "off",
@@ -53,7 +53,7 @@ func example() *Config {
 				Role: &S3Role{ARN: "arn:aws:iam::123456789012:role/ftp-{user}", ExternalID: "ftp-gateway", SessionName: "ftp-{user}",
 					Tags: map[string]string{"user": "{user}"}, Duration: time.Hour, Endpoint: "https://sts.example.com", Confine: true}}}},
 		"arch": {GCS: &GCS{Bucket: "archive", Prefix: "ftp", Endpoint: "https://storage.googleapis.com/storage/v1/", CredentialsFile: "service-account.json",
-			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto", Cut: "discard", ResumeExpire: 24 * time.Hour, GCSObjects: GCSObjects{
+			RenameDirMaxKeys: 1000, KeepDirs: "none", Move: "auto", Cut: "discard", ResumeExpire: 24 * time.Hour, AppendThroughMax: 1 << 30, GCSObjects: GCSObjects{
 				StorageClass: "NEARLINE", ACL: "bucketOwnerFullControl", KMSKey: "projects/p/locations/l/keyRings/r/cryptoKeys/k",
 				Metadata: map[string]string{"device": "{remote}"}, UserProject: "payer", CAFile: "ca.pem",
 				Impersonate: "ftp-{user}@project.iam.gserviceaccount.com"}}},

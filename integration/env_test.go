@@ -46,6 +46,7 @@ type world struct {
 	proxy *fault.Proxy // nil for local kinds
 	store store.Store
 	certs servers.Certificates
+	addr  string   // host:port of versitygw, past the proxy
 	yaml  string   // the back end in the gateway's configuration
 	env   []string // of the gateway
 }
@@ -80,6 +81,7 @@ func newWorld(t *testing.T, kind string) *world {
 			t.Fatal(err)
 		}
 		watch(t, s.Process)
+		w.addr = s.Addr
 		w.proxy.SetTarget(s.Addr)
 		w.store = store.NewS3(s.URL(), servers.S3Region, servers.S3Key, servers.S3Secret, bucket)
 		w.yaml = fmt.Sprintf("{type: s3, bucket: %s, region: %s, endpoint: %q, path_style: true}", bucket, servers.S3Region, w.proxy.URL())

@@ -111,6 +111,35 @@ func TestMDTMOfOtherTools(t *testing.T) {
 	}
 }
 
+// Test47OtherToolsOnGCS reads the times that other tools keep with their objects of a GCS bucket, also in listings.
+func Test47OtherToolsOnGCS(t *testing.T) {
+	w := newWorld(t, gcsKind)
+	g := newGateway(t, w)
+	raw := w.store.(*store.GCS).Bucket
+	c := g.login(t, false)
+	tools := map[string]map[string]string{
+		"rclone":  {"mtime": "2001-02-03T04:05:06Z"},
+		"gcsfuse": {"gcsfuse_mtime": "2001-02-03T04:05:06Z"},
+		"gsutil":  {"goog-reserved-file-mtime": "981173106"},
+	}
+	for tool, metadata := range tools {
+		o := raw.Object(tool).NewWriter(t.Context())
+		o.Metadata = metadata
+		if _, err := o.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := c.Expect(213, "MDTM "+tool); err != nil || !strings.Contains(r.Text, "20010203040506") {
+			t.Errorf("%s: %v, %v", tool, r, err)
+		}
+	}
+	if text, err := c.List(t.Context(), "MLSD"); err != nil || strings.Count(strings.ToLower(text), "modify=20010203040506") != len(tools) {
+		t.Errorf("MLSD: %v\n%s", err, text)
+	}
+}
+
 // TestMFMTOnGCS sets the time of a file by its metadata; the content and other metadata stay.
 func TestMFMTOnGCS(t *testing.T) {
 	w := newWorld(t, gcsKind)

@@ -102,6 +102,8 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{550, "File is archived"}
 	case errors.Is(err, fs.ErrNotExist):
 		return replyTo{550, "No such file or directory"}
+	case errors.Is(err, vfs.ErrLocked):
+		return replyTo{name, "File is locked"}
 	case errors.Is(err, fs.ErrPermission):
 		return replyTo{denied, "Permission denied"}
 	case errors.Is(err, errors.ErrUnsupported):

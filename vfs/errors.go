@@ -1,6 +1,10 @@
 package vfs
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
 
 // Errors that io/fs has no value for. They are found with [errors.Is].
 var (
@@ -24,6 +28,9 @@ var (
 	ErrBusy = errors.New("changed or held by another")
 	// ErrUnavailable: the store did not answer, or not sensibly; a later try may succeed.
 	ErrUnavailable = errors.New("store unavailable")
+	// ErrLocked: the store keeps the file as it is, by a lock, a hold or a retention. It is an fs.ErrPermission, but
+	// no later try helps.
+	ErrLocked = fmt.Errorf("locked: %w", fs.ErrPermission)
 	// ErrArchived: the object has to be restored from an archive before it can be read.
 	ErrArchived = errors.New("archived")
 )

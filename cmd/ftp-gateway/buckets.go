@@ -67,6 +67,14 @@ func authorities(file config.Path) (*x509.CertPool, error) {
 	return roots, nil
 }
 
+// through turns the document's 0 into the -1 of the options, where 0 is the default.
+func through(n config.Size) int64 {
+	if n == 0 {
+		return -1
+	}
+	return int64(n)
+}
+
 // scratchDir is the directory below a prefix for what has to be stored beside the files.
 const scratchDir = ".ftpgw/"
 
@@ -100,8 +108,9 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 	store, err := s3.New(ctx, s3.Options{
 		Bucket: c.Bucket, Region: c.Region, Endpoint: c.Endpoint, PathStyle: c.PathStyle, Profile: c.Profile,
 		AccessKey: string(c.AccessKey), SecretKey: string(c.SecretKey),
-		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure, Log: log,
+		Budget: budget, MaxPartSize: cfg.PartSize(c), RootCAs: roots, RoundTripper: measure, Log: log.With("backend", name),
 		KeepACL: c.KeepACL, TouchByCopy: c.MFMT == "copy",
+		AppendCopy: int64(c.AppendCopyMax), AppendThrough: through(c.AppendThroughMax),
 		Settings: s3.Settings{
 			StorageClass: c.StorageClass, ACL: c.ACL,
 			Encryption: c.Encryption, KMSKey: c.KMSKey, BucketKey: c.BucketKey, CustomerKey: key,
@@ -180,7 +189,8 @@ func openGCS(ctx context.Context, name string, cfg *config.Config, c *config.GCS
 	store, err := gcs.New(ctx, gcs.Options{
 		Bucket: c.Bucket, Endpoint: c.Endpoint, CredentialsFile: string(c.CredentialsFile), Anonymous: c.Anonymous,
 		UserAgent: "ftp-gateway/" + buildVersion(), RoundTripper: measure, Budget: budget,
-		NoMove: c.Move == "off", RootCAs: roots, UserProject: c.UserProject, Exchange: c.Impersonate != "" || c.Confine,
+		AppendThrough: through(c.AppendThroughMax),
+		NoMove:        c.Move == "off", RootCAs: roots, UserProject: c.UserProject, Exchange: c.Impersonate != "" || c.Confine,
 		Settings: gcs.Settings{StorageClass: c.StorageClass, ACL: c.ACL, KMSKey: c.KMSKey},
 	})
 	if err != nil {

@@ -213,7 +213,7 @@ func (q *quick) share(env func(string) (string, bool)) (config.Backend, error) {
 	prefix := strings.Trim(u.Path, "/")
 	switch scheme {
 	case "s3":
-		b := &config.S3{Bucket: u.Host, Prefix: prefix, RenameDirMaxKeys: 1000}
+		b := &config.S3{Bucket: u.Host, Prefix: prefix, RenameDirMaxKeys: 1000, AppendThroughMax: 1 << 30}
 		if q.write {
 			// Only who may write leaves unfinished uploads; who only shares a
 			// bucket for reading must not delete what others have begun in it.
@@ -227,7 +227,7 @@ func (q *quick) share(env func(string) (string, bool)) (config.Backend, error) {
 		}
 		return config.Backend{S3: b}, nil
 	case "gs":
-		b := &config.GCS{Bucket: u.Host, Prefix: prefix, RenameDirMaxKeys: 1000}
+		b := &config.GCS{Bucket: u.Host, Prefix: prefix, RenameDirMaxKeys: 1000, AppendThroughMax: 1 << 30}
 		if q.write {
 			b.ResumeExpire = 24 * time.Hour
 		}

@@ -90,8 +90,9 @@ func kindOf(g *googleapi.Error, err error) error {
 			return vfs.ErrUnavailable
 		case reason(g, "quotaExceeded", "storageQuotaExceeded"):
 			return vfs.ErrQuota
+		case reason(g, "retentionPolicyNotMet", "objectUnderActiveHold"):
+			return vfs.ErrLocked
 		}
-		// Among them retentionPolicyNotMet and objects under a hold.
 		return fs.ErrPermission
 	case http.StatusConflict, http.StatusPreconditionFailed:
 		return vfs.ErrBusy

@@ -113,7 +113,7 @@ type Options struct {
 	PartSize int64
 
 	// AppendThrough is how many bytes of an object may go through this program where a file is
-	// continued in its middle. Default 1 GiB.
+	// continued in its middle. Default 1 GiB; below 0 none.
 	AppendThrough int64
 }
 
@@ -211,7 +211,7 @@ func open(ctx context.Context, o Options, l limits) (*Store, error) {
 	}
 	s.transport.TLSClientConfig.RootCAs = o.RootCAs
 	s.noMove.Store(o.NoMove)
-	if s.through = o.AppendThrough; s.through <= 0 {
+	if s.through = o.AppendThrough; s.through == 0 {
 		s.through = 1 << 30
 	}
 	s.part = roundUp(o.PartSize, chunkUnit)

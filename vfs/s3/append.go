@@ -16,12 +16,12 @@ import (
 
 var _ object.Appender = (*Store)(nil)
 
-// Append implements object.Appender. A head below 5 MiB is read and sent again with what
+// Append implements object.Appender. A head that is less than a part is read and sent again with what
 // follows; a larger one is copied inside the server, as the first parts of a
-// multipart upload. Where the server copies no parts, all of it goes through
+// multipart upload, and where all parts have to be alike, the rest of it is read. Where the server copies no parts, all of it goes through
 // this program, up to Options.AppendThrough.
 func (s *Store) Append(ctx context.Context, key string, n int64, _ string) (object.Upload, int64, error) {
-	if n < minPart { // or -1
+	if n < s.sizes.whole() { // or -1
 		return s.appendSmall(ctx, key, n)
 	}
 	h, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key})
@@ -37,7 +37,7 @@ func (s *Store) Append(ctx context.Context, key string, n int64, _ string) (obje
 
 // appendSmall asks for what it needs if the head is small, and learns what it is if it is not.
 func (s *Store) appendSmall(ctx context.Context, key string, n int64) (object.Upload, int64, error) {
-	last := int64(minPart) - 1
+	last := s.sizes.whole() - 1
 	if n > 0 {
 		last = n - 1
 	}
@@ -72,14 +72,11 @@ func (s *Store) appendSmall(ctx context.Context, key string, n int64) (object.Up
 	if n < 0 {
 		n = size
 	}
-	if n > size || n >= minPart {
+	if n > size || n >= s.sizes.whole() {
 		return s.appendTo(ctx, key, old, n)
 	}
-	u := s.replace(ctx, key, old, 0)
-	if err := s.fill(ctx, u, g.Body, key, old.etag, n); err != nil {
-		return nil, 0, errors.Join(err, s.giveUp(ctx, u))
-	}
-	return u, n, nil
+	u := s.replace(ctx, key, old, nil, n)
+	return u, n, s.fill(ctx, u, g.Body, key, old.etag, 0, n)
 }
 
 // appendTo begins an upload behind the first n bytes (-1: all) of an object that is known.
@@ -91,45 +88,57 @@ func (s *Store) appendTo(ctx context.Context, key string, old *carried, n int64)
 	case n > old.size:
 		return nil, 0, &storeError{"append", key, vfs.ErrBadOffset, fmt.Errorf("%d is behind the end at %d", n, old.size)}
 	case n == 0:
-		return s.replace(ctx, key, old, 0), 0, nil
-	case n < minPart:
-		u := s.replace(ctx, key, old, 0)
-		if err := s.fill(ctx, u, nil, key, old.etag, n); err != nil {
-			return nil, 0, errors.Join(err, s.giveUp(ctx, u))
-		}
-		return u, n, nil
+		return s.replace(ctx, key, old, nil, 0), 0, nil
+	case n < s.sizes.whole():
+		u := s.replace(ctx, key, old, nil, n)
+		return u, n, s.fill(ctx, u, nil, key, old.etag, 0, n)
+	case s.profile.partCopy && s.o.AppendCopy > 0 && n > s.o.AppendCopy:
+		return nil, 0, &storeError{"append", key, vfs.ErrTooLarge, fmt.Errorf("a head of %d bytes would have to be copied", n)}
 	case s.profile.partCopy:
-		return s.replace(ctx, key, old, n), n, nil
+		head := s.spans(n)
+		if len(head) > maxParts-2 {
+			return nil, 0, &storeError{"append", key, vfs.ErrTooLarge, fmt.Errorf("a head of %d bytes has too many parts of one size", n)}
+		}
+		copied := head[len(head)-1].to
+		u := s.replace(ctx, key, old, head, n-copied)
+		return u, n, s.fill(ctx, u, nil, key, old.etag, copied, n)
 	case n > s.o.AppendThrough:
 		return nil, 0, &storeError{"append", key, vfs.ErrTooLarge, fmt.Errorf("a head of %d bytes, and the server copies no parts", n)}
 	}
-	u := s.replace(ctx, key, old, 0)
+	u := s.replace(ctx, key, old, nil, 0)
 	return object.Headed(ctx, u, func(ctx context.Context) (io.ReadCloser, error) {
 		r, _, err := s.GetRange(ctx, key, old.etag, 0, n)
 		return r, err
 	}), n, nil
 }
 
-// replace begins an upload that takes the place of old, and gets its attributes. Its
-// first n bytes are copied inside the server; the writing begins behind them.
-func (s *Store) replace(ctx context.Context, key string, old *carried, n int64) object.Upload {
-	k := &sink{s: s, key: key, o: object.PutOptions{IfMatch: old.etag}, old: old, head: n}
-	k.after = len(s.spans(n))
-	grow := object.Growth(s.o.MaxPartSize)
+// replace begins an upload that takes the place of old, and gets its attributes. The ranges head are
+// copied inside the server; the writing begins behind them, with again bytes of the old object.
+func (s *Store) replace(ctx context.Context, key string, old *carried, head []span, again int64) object.Upload {
+	k := &sink{s: s, key: key, o: object.PutOptions{IfMatch: old.etag}, old: old, head: head, again: again, after: len(head)}
+	var n int64
+	if len(head) > 0 {
+		n = head[len(head)-1].to
+	}
 	return object.NewUpload(ctx, s.o.Budget, k, object.UploadOptions{
-		FirstPart: minPart,
-		PartSize:  func(offset int64) int64 { return grow(n + offset) },
+		FirstPart: s.sizes.whole(),
+		PartSize:  func(offset int64) int64 { return s.sizes.at(n + offset) },
 		Parallel:  s.o.Parallel,
 		MaxParts:  maxParts - k.after,
 	})
 }
 
-// fill writes the first n bytes of the object to u. Body, if there is one, begins with them.
-func (s *Store) fill(ctx context.Context, u object.Upload, body io.ReadCloser, key, etag string, n int64) error {
-	d := &download{s: s, ctx: ctx, key: key, attrs: object.Attrs{ETag: etag}, end: n, body: body}
+// fill writes a range of the object to u, and gives u up if it cannot. Body, if there is one, begins with the range.
+func (s *Store) fill(ctx context.Context, u object.Upload, body io.ReadCloser, key, etag string, from, to int64) error {
+	if from == to {
+		return nil
+	}
+	d := &download{s: s, ctx: ctx, key: key, attrs: object.Attrs{ETag: etag}, off: from, end: to, body: body}
 	defer d.Close()
-	_, err := io.Copy(u, d)
-	return err
+	if _, err := io.Copy(u, d); err != nil {
+		return errors.Join(err, s.giveUp(ctx, u))
+	}
+	return nil
 }
 
 func (s *Store) giveUp(ctx context.Context, u object.Upload) error {
@@ -153,7 +162,7 @@ func (k *sink) copyHead(ctx context.Context) error {
 // last ends an upload whose own bytes are no more than one part, behind the ones
 // that the server has.
 func (k *sink) last(ctx context.Context, body object.Body) (err error) {
-	if body.Size() == 0 && k.old != nil && k.head == k.old.size && k.id == "" {
+	if k.old != nil && k.id == "" && body.Size() == k.again && k.head[len(k.head)-1].to+k.again == k.old.size {
 		return nil // nothing was added: it is what it was
 	}
 	begun := k.id != ""

@@ -92,17 +92,21 @@ func Test34Append(t *testing.T) {
 	for _, c := range []struct {
 		profile string
 		copies  bool // the server copies parts
-	}{{"aws", true}, {"minio", true}, {"generic", true}, {"gcs", false}} {
-		for _, size := range []int{0, 100, minPart - 1, minPart, minPart + 1, 20<<20 + 1} {
+	}{{"aws", true}, {"minio", true}, {"generic", true}, {"gcs", false}, {"r2", true}} {
+		sizes, least := []int{0, 100, minPart - 1, minPart, minPart + 1, 20*mib + 1}, minPart
+		if c.profile == "r2" {
+			sizes, least = append(sizes, uniform-1, uniform, uniform+1, 3*uniform+7), uniform
+		}
+		for _, size := range sizes {
 			t.Run(fmt.Sprintf("%s/%d", c.profile, size), func(t *testing.T) {
 				f := newFake(t)
-				f.minio = c.profile == "minio"
+				f.minio, f.alike = c.profile == "minio", c.profile == "r2"
 				s, _ := f.open(func(o *Options) { o.PathStyle = true; o.Profile = "generic" })
 				if c.copies {
 					s, _ = f.open(func(o *Options) { o.PathStyle = true; o.Profile = c.profile })
 				}
 				s.profile.partCopy = c.copies
-				s.o.CopyPart = 6 << 20
+				s.o.CopyPart = 6 * mib
 				want := pattern(1, size)
 				for _, n := range []int{1, minPart + 3, 0} {
 					f.old("f", want)
@@ -116,7 +120,7 @@ func Test34Append(t *testing.T) {
 				if n := f.pending(); n > 0 {
 					t.Errorf("%d uploads are left", n)
 				}
-				if got := f.count("part copy"); (got > 0) != (c.copies && size+1 >= minPart) {
+				if got := f.count("part copy"); (got > 0) != (c.copies && size+1 >= least) {
 					t.Errorf("%d parts were copied", got)
 				}
 			})
@@ -126,24 +130,24 @@ func Test34Append(t *testing.T) {
 
 // REST n and STOR behind, at and before the end of an object: the file ends where the writing ends.
 func TestRestartInObject(t *testing.T) {
-	size := 12 << 20
+	size := 40 * mib
 	old := pattern(3, size)
-	for _, n := range []int{0, 1, minPart - 1, minPart, 7<<20 + 5, size - 1, size} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			f := newFake(t)
-			s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-			s.o.CopyPart = 5 << 20
-			f.old("f", old)
-			if err := appendTo(t, s, "f", int64(n), []byte("new")); err != nil {
-				t.Fatal(err)
-			}
-			f.wantKept(t, "f", append(old[:n:n], "new"...))
-			f.old("f", old)
-			if err := appendTo(t, s, "f", int64(n), nil); err != nil {
-				t.Fatal(err)
-			}
-			f.wantKept(t, "f", old[:n])
-		})
+	for _, profile := range []string{"aws", "r2"} {
+		for _, n := range []int{0, 1, minPart - 1, minPart, 7*mib + 5, uniform - 1, uniform, uniform + 1, size - 1, size} {
+			t.Run(fmt.Sprint(profile, " ", n), func(t *testing.T) {
+				f := newFake(t)
+				f.alike = profile == "r2"
+				s, _ := f.open(func(o *Options) { o.Profile = profile; o.PathStyle = true })
+				s.o.CopyPart = 5 * mib
+				for _, more := range [][]byte{[]byte("new"), nil, pattern(7, 2*uniform+1)} {
+					f.old("f", old)
+					if err := appendTo(t, s, "f", int64(n), more); err != nil {
+						t.Fatal(err)
+					}
+					f.wantKept(t, "f", append(old[:n:n], more...))
+				}
+			})
+		}
 	}
 	f := newFake(t)
 	s, _ := f.open(nil)
@@ -209,8 +213,8 @@ func Test34ConcurrentChange(t *testing.T) {
 func Test18ChecksumAfterAppend(t *testing.T) {
 	f := newFake(t)
 	s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-	s.o.CopyPart = 5 << 20
-	old, more := pattern(1, 11<<20), pattern(2, 6<<20)
+	s.o.CopyPart = 5 * mib
+	old, more := pattern(1, 11*mib), pattern(2, 6*mib)
 	f.old("f", old)
 	if err := appendTo(t, s, "f", -1, more); err != nil {
 		t.Fatal(err)
@@ -252,13 +256,13 @@ func TestAppendRequests(t *testing.T) {
 	}{
 		{100, 10, map[string]int{"get": 1, "put": 1}},
 		{minPart, 10, map[string]int{"get": 1, "begin": 1, "part copy": 1, "part": 1, "complete": 1}},
-		{16 << 20, 10 << 20, map[string]int{"get": 1, "begin": 1, "part copy": 2, "part": 2, "complete": 1}},
-		{16 << 20, 0, map[string]int{"get": 1}},
+		{16 * mib, 10 * mib, map[string]int{"get": 1, "begin": 1, "part copy": 2, "part": 2, "complete": 1}},
+		{16 * mib, 0, map[string]int{"get": 1}},
 	} {
 		t.Run(fmt.Sprintf("%d+%d", c.size, c.more), func(t *testing.T) {
 			f := newFake(t)
 			s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-			s.o.CopyPart = 10 << 20
+			s.o.CopyPart = 10 * mib
 			f.set("f", pattern(1, c.size))
 			if err := appendTo(t, s, "f", -1, pattern(2, c.more)); err != nil {
 				t.Fatal(err)
@@ -278,8 +282,8 @@ func TestAppendGivenUp(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			f := newFake(t)
 			s, _ := f.open(func(o *Options) { o.Profile = "aws"; o.PathStyle = true })
-			s.o.CopyPart = 5 << 20
-			old := pattern(1, 16<<20)
+			s.o.CopyPart = 5 * mib
+			old := pattern(1, 16*mib)
 			f.old("f", old)
 			f.before = func(o string, n int, w http.ResponseWriter, _ *http.Request) bool {
 				if o != op || op == "part copy" && n != 2 {
@@ -288,7 +292,7 @@ func TestAppendGivenUp(t *testing.T) {
 				refuse(w, 403, "AccessDenied")
 				return true
 			}
-			if err := appendTo(t, s, "f", -1, pattern(2, 6<<20)); !errors.Is(err, fs.ErrPermission) {
+			if err := appendTo(t, s, "f", -1, pattern(2, 6*mib)); !errors.Is(err, fs.ErrPermission) {
 				t.Errorf("append: %v, want fs.ErrPermission", err)
 			}
 			f.wantKept(t, "f", old)
@@ -326,13 +330,13 @@ func TestSpans(t *testing.T) {
 		want    string
 	}{
 		{0, 1 << 40, "[]"},
-		{minPart, 5 << 30, "[{0 5242880}]"},
+		{leastPart, 5 << 30, "[{0 5242880}]"},
 		{10<<30 + 1, 5 << 30, "[{0 5368709120} {5368709120 10732175360} {10732175360 10737418241}]"},
 		{11 << 20, 10 << 20, "[{0 5242880} {5242880 11534336}]"},
 		{11 << 20, 6 << 20, "[{0 6291456} {6291456 11534336}]"},
 		{8 << 20, 6 << 20, "[{0 8388608}]"},
 	} {
-		if got := fmt.Sprint(spans(c.n, c.most)); got != c.want {
+		if got := fmt.Sprint(spans(c.n, leastPart, c.most)); got != c.want {
 			t.Errorf("spans(%d, %d) = %s, want %s", c.n, c.most, got, c.want)
 		}
 	}

@@ -77,7 +77,7 @@ func (s *Store) Copy(ctx context.Context, dst string, src object.Attrs, o object
 	case err == nil:
 		return s.copyACL(ctx, dst, src.Key)
 	case code(err) == "InvalidRequest" || code(err) == "EntityTooLarge":
-		if src.Size > minPart && s.profile.partCopy { // a server with a limit of its own
+		if src.Size > s.sizes.least && s.profile.partCopy { // a server with a limit of its own
 			return s.copyParts(ctx, dst, src, o)
 		}
 	case o.IfAbsent && code(err) == "PreconditionFailed":

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func (f *fake) wantPrecious(key string, size int) {
 
 // The fake shows here what versitygw has not: classes, encryption, lists of grants.
 func Test44MetadataTagsClassSSEAndACLKept(t *testing.T) {
-	const part = 5 << 20
+	const part = minPart
 	for _, size := range []int{0, 1, 3 * part, 3*part + 1, 2*part - 1} {
 		for _, limit := range []int64{0, part + 1} { // one request; parts above 5 MiB and a byte
 			for _, profile := range []string{"aws", "minio"} {
@@ -98,11 +99,11 @@ func Test44MetadataTagsClassSSEAndACLKept(t *testing.T) {
 }
 
 func Test44SourceChangedBetween(t *testing.T) {
-	for name, limit := range map[string]int64{"one request": 0, "parts": 6 << 20} {
+	for name, limit := range map[string]int64{"one request": 0, "parts": 6 * mib} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			s, _ := f.open(func(o *Options) { o.MaxCopy, o.CopyPart = limit, minPart })
-			f.set("a", make([]byte, 22<<20))
+			f.set("a", make([]byte, 22*mib))
 			f.set("b", []byte("old"))
 			src, err := s.Head(t.Context(), "a")
 			if err != nil {
@@ -112,7 +113,7 @@ func Test44SourceChangedBetween(t *testing.T) {
 			f.before = func(op string, n int, _ http.ResponseWriter, _ *http.Request) bool {
 				if (op == "copy" || op == "part copy" && n == 2) && !changed {
 					changed = true
-					f.set("a", bytes.Repeat([]byte("new"), 7<<20))
+					f.set("a", bytes.Repeat([]byte("new"), 7*mib))
 				}
 				return false
 			}
@@ -138,7 +139,7 @@ func Test44SourceChangedBetween(t *testing.T) {
 func TestPartCopyEnds(t *testing.T) {
 	f := newFake(t)
 	s, _ := f.open(func(o *Options) { o.MaxCopy, o.CopyPart = 1, minPart })
-	f.set("a", make([]byte, 22<<20))
+	f.set("a", make([]byte, 22*mib))
 	src, _ := s.Head(t.Context(), "a")
 	t.Run("a part fails", func(t *testing.T) {
 		f.before = func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
@@ -180,7 +181,7 @@ func TestPartCopyEnds(t *testing.T) {
 		}
 		f.after = nil
 	})
-	if o, _ := f.object("b"); len(o.data) != 22<<20 {
+	if o, _ := f.object("b"); len(o.data) != 22*mib {
 		t.Errorf("the copy has %d bytes", len(o.data))
 	}
 	if got := len(f.headers["part copy"]); got == 0 {
@@ -261,7 +262,7 @@ func TestDeleteAll(t *testing.T) {
 	}
 }
 
-// No server of the tests has RenameObject: the request is shown to the fake.
+// No server of the tests has RenameObject: the request is shown to the fake. Whether Amazon's takes it nobody has seen here.
 func TestMoveInDirectoryBucket(t *testing.T) {
 	f := newFake(t)
 	s, _ := f.open(nil)
@@ -295,5 +296,41 @@ func TestMoveInDirectoryBucket(t *testing.T) {
 	b, _ := s.Head(t.Context(), "a b")
 	if err := s.Move(t.Context(), "c", b, object.CopyOptions{IfAbsent: true}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("the target exists: %v, want fs.ErrExist", err)
+	}
+}
+
+// Directory buckets list in no order, and their ETag is no digest.
+func TestDirectoryBucket(t *testing.T) {
+	const express = "cams--euw1-az1--x-s3"
+	f := newFake(t)
+	f.bucket = express
+	s, _ := f.open(func(o *Options) { o.Profile, o.Bucket, o.PathStyle = "aws", express, true })
+	tree, err := object.New(s, object.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b/x", "c", "d/", "d/y", "e"} {
+		f.set(key, []byte(key))
+	}
+	var got []string
+	for info, err := range vfs.List(tree, "/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, info.Name())
+	}
+	slices.Sort(got)
+	if want := []string{"a", "b", "c", "d", "e"}; !slices.Equal(got, want) {
+		t.Errorf("names %q, want %q", got, want)
+	}
+	if _, err := s.Digest(t.Context(), "a", "MD5"); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("MD5: %v, want errors.ErrUnsupported", err)
+	}
+	// A rename of a file over FTP is one request for it, and none that copies.
+	if err := tree.Rename("/a", "/d/z"); err != nil {
+		t.Fatal(err)
+	}
+	if f.count("rename") != 1 || f.count("copy")+f.count("delete")+f.count("put") != 0 {
+		t.Errorf("requests %v, want one rename", f.counts)
 	}
 }

@@ -50,7 +50,7 @@ var codes = map[string]error{
 	"AccessDenied":                 fs.ErrPermission,
 	"AllAccessDisabled":            fs.ErrPermission,
 	"MethodNotAllowed":             fs.ErrPermission,
-	"ObjectLocked":                 fs.ErrPermission,
+	"ObjectLocked":                 vfs.ErrLocked,
 	"Forbidden":                    fs.ErrPermission,
 	"AccountProblem":               vfs.ErrUnavailable,
 	"InvalidAccessKeyId":           vfs.ErrUnavailable,

@@ -42,6 +42,8 @@ type fake struct {
 	maxCopy  int
 	// minio has MinIO's way with UploadPartCopy: not into an upload with checksums.
 	minio bool
+	// alike has R2's rule: all parts of an object but the last have one length, and the last is not longer.
+	alike bool
 	// cut ends the body of a GET after so many bytes; 0 does not.
 	cut int
 
@@ -90,6 +92,15 @@ func kept(h http.Header) http.Header {
 
 const fakeBucket = "bucket"
 
+// Parts are small here, so that tests have fewer bytes to move, and larger than what an upload holds before its first
+// part (256 KiB): minPart stands for the 5 MiB of the
+// service, uniform for the 16 MiB where all have to be alike, mib for a MiB.
+const (
+	mib     = 64 << 10
+	minPart = 5 * mib
+	uniform = 8 * mib
+)
+
 func newFake(t *testing.T) *fake {
 	f := &fake{
 		t:       t,
@@ -118,6 +129,13 @@ func (f *fake) open(change func(*Options)) (*Store, *object.Budget) {
 	s, err := New(f.t.Context(), o)
 	if err != nil {
 		f.t.Fatal(err)
+	}
+	s.sizes.least, s.sizes.grow = minPart, func(int64) int64 { return minPart }
+	if s.sizes.uniform > 0 {
+		s.sizes.uniform = uniform
+	}
+	if o.CopyPart > 0 {
+		s.o.CopyPart = o.CopyPart // also below 5 MiB
 	}
 	f.t.Cleanup(func() {
 		s.Close()
@@ -424,6 +442,10 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, 
 			refuse(w, 400, "EntityTooSmall")
 			return
 		}
+		if first := up.parts[in.Part[0].PartNumber]; f.alike && (len(o.data) > len(first.data) || i < len(in.Part)-1 && len(o.data) != len(first.data)) {
+			refuse(w, 400, "InvalidPart") // all non-trailing parts must have the same length
+			return
+		}
 		data = append(data, o.data...)
 		raw, _ := hex.DecodeString(strings.Trim(o.etag, `"`))
 		sums.Write(raw)
@@ -451,6 +473,9 @@ func (f *fake) list(w http.ResponseWriter, q url.Values) {
 		}
 	}
 	slices.Sort(keys)
+	if strings.HasSuffix(f.bucket, directoryBucket) {
+		slices.Reverse(keys) // such buckets sort nothing; of one page
+	}
 	enc := func(s string) string {
 		if q.Get("encoding-type") == "url" {
 			return url.QueryEscape(s)

@@ -15,14 +15,14 @@ import (
 type span struct{ from, to int64 }
 
 // spans divides the first n bytes of an object into ranges of at most most bytes, none of them below
-// minPart unless n is: too small a rest gets some of the range before, or is joined to a range that has nothing to give.
-func spans(n, most int64) []span {
+// least unless n is: too small a rest gets some of the range before, or is joined to a range that has nothing to give.
+func spans(n, least, most int64) []span {
 	var list []span
 	for at := int64(0); at < n; {
 		size := min(most, n-at)
-		if rest := n - at - size; rest > 0 && rest < minPart {
-			if size >= 2*minPart {
-				size -= minPart
+		if rest := n - at - size; rest > 0 && rest < least {
+			if size >= 2*least {
+				size -= least
 			} else {
 				size += rest
 			}
@@ -34,15 +34,24 @@ func spans(n, most int64) []span {
 }
 
 // spans divides the first n bytes of an object as the options say, into no more than half of
-// the parts that an object can have.
-func (s *Store) spans(n int64) []span { return spans(n, max(s.o.CopyPart, n/(maxParts/2)+1)) }
+// the parts that an object can have. Where all parts have to be alike they are the largest number of such
+// parts; what is left of the n bytes is no part of its own.
+func (s *Store) spans(n int64) []span {
+	if part := s.sizes.uniform; part > 0 {
+		list := make([]span, n/part)
+		for i := range list {
+			list[i] = span{int64(i) * part, int64(i+1) * part}
+		}
+		return list
+	}
+	return spans(n, s.sizes.least, max(s.o.CopyPart, n/(maxParts/2)+1))
+}
 
-// headParts makes parts first, first+1, … of the multipart upload id of dst out of the first n bytes of
+// headParts makes parts first, first+1, … of the multipart upload id of dst out of ranges of
 // src, inside the server (UploadPartCopy), eight at once. The object has to be
 // the one with the ETag, else vfs.ErrBusy. The parts are returned in order. The
 // goroutines have ended when headParts returns.
-func (s *Store) headParts(ctx context.Context, dst, id, src, etag string, n int64, first int) ([]part, error) {
-	list := s.spans(n)
+func (s *Store) headParts(ctx context.Context, dst, id, src, etag string, list []span, first int) ([]part, error) {
 	parts := make([]part, len(list))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
 
@@ -17,7 +18,7 @@ var _ object.Continuer = (*Store)(nil)
 
 // PutParkable implements object.Continuer: the id is that of the multipart upload.
 func (s *Store) PutParkable(ctx context.Context, key, _ string, o object.PutOptions, begun func(context.Context, string) error) (object.Upload, error) {
-	return s.parkable(ctx, &sink{s: s, key: key, o: o, begun: begun}, 0), nil
+	return s.parkable(ctx, &sink{s: s, key: key, o: o, begun: begun}, 0, s.sizes), nil
 }
 
 // Continue implements object.Continuer.
@@ -28,16 +29,23 @@ func (s *Store) Continue(ctx context.Context, key, id string, parts []object.Par
 		k.first = append(k.first, part{p.Number, p.ETag, p.Sum, p.Summed, p.Size})
 		size += p.Size
 	}
+	z := s.sizes
+	if z.uniform > 0 && len(parts) > 0 {
+		// As long as those of the process that has begun it, whatever its settings were.
+		z.uniform = max(parts[0].Size, z.least)
+		if err := s.o.Budget.Fits(z.uniform); err != nil {
+			return nil, &storeError{"continue", key, vfs.ErrBadOffset, err}
+		}
+	}
 	k.begin(id)
-	return s.parkable(ctx, k, size), nil
+	return s.parkable(ctx, k, size, z), nil
 }
 
 // parkable begins an upload behind so many bytes that the server has.
-func (s *Store) parkable(ctx context.Context, k *sink, before int64) object.Upload {
-	first, grow := s.parts()
+func (s *Store) parkable(ctx context.Context, k *sink, before int64, z sizes) object.Upload {
 	return object.NewUpload(ctx, s.o.Budget, k, object.UploadOptions{
-		FirstPart: max(first, grow(before)),
-		PartSize:  func(offset int64) int64 { return grow(before + offset) },
+		FirstPart: max(z.whole(), z.at(before)),
+		PartSize:  func(offset int64) int64 { return z.at(before + offset) },
 		Parallel:  s.o.Parallel,
 		MaxParts:  maxParts - k.after,
 		Parkable:  true,

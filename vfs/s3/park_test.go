@@ -45,10 +45,11 @@ func (f *fake) wantClean(t *testing.T) {
 }
 
 func TestPark(t *testing.T) {
-	for _, profile := range []string{"aws", "generic"} {
+	for profile, part := range map[string]int64{"aws": minPart, "generic": minPart, "r2": uniform} {
 		t.Run(profile, func(t *testing.T) {
-			vfstest.RunPark(t, minPart, func(t *testing.T) (afero.Fs, func() afero.Fs) {
+			vfstest.RunPark(t, part, func(t *testing.T) (afero.Fs, func() afero.Fs) {
 				f := newFake(t)
+				f.alike = profile == "r2"
 				t.Cleanup(func() { f.wantClean(t) })
 				first, _, _ := f.newProcess(profile)
 				return first, func() afero.Fs { tree, _, _ := f.newProcess(profile); return tree }
@@ -75,15 +76,15 @@ func parkUpload(t *testing.T, tree afero.Fs, name string, data []byte) {
 // 18. The checksum of the whole is told to the server also for a file that was resumed by another process.
 func Test18ChecksumAfterResume(t *testing.T) {
 	f := newFake(t)
-	whole := pattern(1, 13<<20)
+	whole := pattern(1, 13*mib)
 	tree, _, _ := f.newProcess("aws")
-	parkUpload(t, tree, "/f", whole[:7<<20])
+	parkUpload(t, tree, "/f", whole[:7*mib])
 	tree, _, _ = f.newProcess("aws")
-	w, err := tree.OpenAt("/f", 7<<20)
+	w, err := tree.OpenAt("/f", 7*mib)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write(whole[7<<20:]); err != nil {
+	if _, err := w.Write(whole[7*mib:]); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -95,16 +96,46 @@ func Test18ChecksumAfterResume(t *testing.T) {
 	f.wantClean(t)
 }
 
+// Where all parts have to be alike, who goes on with an upload makes them as long as they are, whatever its own
+// settings say; and where memory does not allow that, the client has to begin anew.
+func TestResumeUniformParts(t *testing.T) {
+	f := newFake(t)
+	f.alike = true
+	whole := pattern(1, 5*uniform+99)
+	tree, _, _ := f.newProcess("r2")
+	parkUpload(t, tree, "/f", whole[:2*uniform+7])
+	tree, _, s := f.newProcess("r2")
+	s.sizes.uniform = uniform / 2
+	s.o.Budget = object.NewBudget(uniform / 2)
+	if _, err := tree.OpenAt("/f", 2*uniform+7); !errors.Is(err, vfs.ErrBadOffset) {
+		t.Errorf("with too little memory: %v, want vfs.ErrBadOffset", err)
+	}
+	tree, _, s = f.newProcess("r2")
+	s.sizes.uniform = uniform / 2
+	w, err := tree.OpenAt("/f", 2*uniform+7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(whole[2*uniform+7:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f.holds("f", whole)
+	f.wantClean(t)
+}
+
 // 33. Parked upload removed by lifecycle: REST is refused with vfs.ErrBadOffset, then STOR from 0 works.
 func Test33Lifecycle(t *testing.T) {
 	f := newFake(t)
-	whole := pattern(1, 11<<20)
+	whole := pattern(1, 11*mib)
 	tree, _, _ := f.newProcess("aws")
-	parkUpload(t, tree, "/f", whole[:6<<20])
+	parkUpload(t, tree, "/f", whole[:6*mib])
 	f.mu.Lock()
 	clear(f.uploads)
 	f.mu.Unlock()
-	if _, err := tree.OpenAt("/f", 6<<20); !errors.Is(err, vfs.ErrBadOffset) {
+	if _, err := tree.OpenAt("/f", 6*mib); !errors.Is(err, vfs.ErrBadOffset) {
 		t.Errorf("OpenAt: %v, want vfs.ErrBadOffset", err)
 	}
 	w, err := tree.Create("/f")
@@ -127,7 +158,7 @@ func Test33Lifecycle(t *testing.T) {
 func Test06JanitorOfParks(t *testing.T) {
 	f := newFake(t)
 	tree, parks, _ := f.newProcess("aws")
-	parkUpload(t, tree, "/f", pattern(1, 6<<20))
+	parkUpload(t, tree, "/f", pattern(1, 6*mib))
 	f.set("other", []byte("x"))
 	if n, err := parks.Sweep(t.Context(), time.Hour); n != 0 || err != nil {
 		t.Errorf("Sweep of what is young: %d, %v", n, err)
@@ -144,7 +175,7 @@ func Test06JanitorOfParks(t *testing.T) {
 // The requests that a resume costs.
 func TestParkRequests(t *testing.T) {
 	f := newFake(t)
-	whole := pattern(1, 13<<20)
+	whole := pattern(1, 13*mib)
 	tree, _, _ := f.newProcess("aws")
 	step := func(what, want string) {
 		t.Helper()
@@ -155,18 +186,18 @@ func TestParkRequests(t *testing.T) {
 		}
 		clear(f.counts)
 	}
-	parkUpload(t, tree, "/f", whole[:6<<20])
+	parkUpload(t, tree, "/f", whole[:6*mib])
 	step("cut", "map[begin:1 get:2 part:1 put:3]")
 	if _, err := tree.StatFile("/f"); err != nil {
 		t.Fatal(err)
 	}
 	step("SIZE", "map[get:1 list parts:1]")
-	w, err := tree.OpenAt("/f", 6<<20)
+	w, err := tree.OpenAt("/f", 6*mib)
 	if err != nil {
 		t.Fatal(err)
 	}
 	step("REST and STOR", "map[get:2 list parts:1 put:1]")
-	if _, err := w.Write(whole[6<<20:]); err != nil {
+	if _, err := w.Write(whole[6*mib:]); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

@@ -146,7 +146,7 @@ type partCopy struct {
 func (c *partCopy) copyAll(ctx context.Context) error {
 	part := max(c.s.o.CopyPart, (c.size+maxParts-1)/maxParts)
 	n := int((c.size + part - 1) / part)
-	if n > 1 && c.size-int64(n-1)*part < minPart && part+minPart <= maxPart && !c.s.profile.uniformParts {
+	if n > 1 && c.size-int64(n-1)*part < c.s.sizes.least && part+c.s.sizes.least <= maxPart && !c.s.profile.uniformParts {
 		n-- // what is left goes with the part before: some servers refuse a small copy
 	}
 	c.parts = make([]types.CompletedPart, n)

@@ -95,7 +95,7 @@ func TestProfiles(t *testing.T) {
 			}
 			f := newFake(t)
 			s, r := f.record(func(o *Options) { o.Profile, o.Endpoint = name, "http://s3.test" })
-			for _, size := range []int{10, 2*uniformPart + 1} {
+			for _, size := range []int{10, 2*uniform + 1} {
 				if err := put(s, t.Context(), "a b", random(size), object.PutOptions{IfAbsent: true}); err != nil {
 					t.Fatal(err)
 				}
@@ -119,7 +119,8 @@ func TestProfiles(t *testing.T) {
 			if scope == nil {
 				t.Fatalf("not signed: %q", puts.Header.Get("Authorization"))
 			}
-			first, size := s.parts()
+			z := s.profile.sizes(s.o) // as they are outside the tests
+			first, size := z.whole(), z.at
 			got := flags{
 				crc32:            puts.Header.Get("X-Amz-Checksum-Crc32") != "" && complete.Header.Get("X-Amz-Checksum-Crc32") != "",
 				pathStyle:        puts.URL.Host == "s3.test",
@@ -172,8 +173,9 @@ func TestProfiles(t *testing.T) {
 // The parts of an R2 upload have one size but for the last.
 func TestUniformParts(t *testing.T) {
 	f := newFake(t)
+	f.alike = true
 	s, _ := f.open(func(o *Options) { o.Profile = "r2"; o.PathStyle = true })
-	data := random(2*uniformPart + 12345)
+	data := random(2*uniform + 12345)
 	if err := put(s, t.Context(), "f", data, object.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +184,7 @@ func TestUniformParts(t *testing.T) {
 	for _, b := range f.bodies["part"] {
 		sizes[len(b)]++
 	}
-	if sizes[uniformPart] != 2 || sizes[12345] != 1 || len(sizes) != 2 {
+	if sizes[uniform] != 2 || sizes[12345] != 1 || len(sizes) != 2 {
 		t.Errorf("parts by size: %v", sizes)
 	}
 }

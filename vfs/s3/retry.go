@@ -27,7 +27,7 @@ func newRetryer(cache *aws.CredentialsCache) aws.Retryer {
 		o.Retryables = append(o.Retryables,
 			retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{408: {}, 429: {}}},
 			retry.RetryableErrorCode{Codes: map[string]struct{}{
-				// The bytes were damaged on the way: they are sent again from memory.
+				// They are sent again from memory, once: see call.
 				"BadDigest": {}, "XAmzContentChecksumMismatch": {},
 				// Somebody else writes the same key in this moment.
 				"ConditionalRequestConflict": {}, "OperationAborted": {},
@@ -44,4 +44,10 @@ func newRetryer(cache *aws.CredentialsCache) aws.Retryer {
 			}),
 		)
 	})
+}
+
+// damaged: the server has got other bytes than the checksum is of.
+func damaged(err error) bool {
+	c := code(err)
+	return c == "BadDigest" || c == "XAmzContentChecksumMismatch"
 }

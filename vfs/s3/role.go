@@ -77,7 +77,7 @@ func (s *Store) As(r Role) *Store {
 		}
 		delete(s.roles.stores, oldest)
 	}
-	own := &Store{bucket: s.bucket, o: s.o, profile: s.profile, http: s.http, mu: s.mu, active: s.active, roles: s.roles}
+	own := &Store{bucket: s.bucket, o: s.o, profile: s.profile, sizes: s.sizes, http: s.http, mu: s.mu, active: s.active, roles: s.roles}
 	cache := s.assume(r)
 	own.client = s3.New(s.client.Options(), func(o *s3.Options) {
 		o.Credentials = cache

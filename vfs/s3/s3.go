@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,13 +23,13 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
 
-// minPart is the least size of a part but for the last, in bytes, maxPart the largest; maxParts how
+// leastPart is the least size of a part but for the last, in bytes, maxPart the largest; maxParts how
 // many an object can have; maxCopy the largest object that one request can copy.
 const (
-	minPart  = 5 << 20
-	maxPart  = 5 << 30
-	maxParts = 10000
-	maxCopy  = 5_000_000_000
+	leastPart = 5 << 20
+	maxPart   = 5 << 30
+	maxParts  = 10000
+	maxCopy   = 5_000_000_000
 )
 
 // expiryWindow is how long before their end credentials are replaced.
@@ -66,8 +67,11 @@ type Options struct {
 	Parallel int
 
 	// AppendThrough is how many bytes of an object may go through this program for what is appended
-	// to them, where the server copies no parts. Default 1 GiB.
+	// to them, where the server copies no parts. Default 1 GiB; below 0 none.
 	AppendThrough int64
+	// AppendCopy is how many bytes of an object may be copied inside the server for what is appended to
+	// them. Default: any number.
+	AppendCopy int64
 	// MaxCopy is the size in bytes above which an object is copied, for a rename, in parts.
 	// Default and limit of the service: 5 GB.
 	MaxCopy int64
@@ -99,6 +103,7 @@ type Store struct {
 	bucket  string
 	o       Options
 	profile profile
+	sizes   sizes
 	http    *http.Transport
 
 	// tested is set after the first body that the server took: from then on
@@ -129,20 +134,23 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if o.Budget == nil {
 		return nil, errors.New("s3: no upload budget")
 	}
-	if err := o.Budget.Fits(minPart); err != nil {
+	if err := o.Budget.Fits(leastPart); err != nil {
 		return nil, fmt.Errorf("s3: %w", err)
 	}
 	p, err := profileOf(o.Profile, o.Endpoint)
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasSuffix(o.Bucket, directoryBucket) {
+		p.etagMD5 = false // there it is any number
+	}
 	if o.MaxPartSize <= 0 {
 		o.MaxPartSize = 64 << 20
 	}
-	if o.MaxPartSize < minPart || o.MaxPartSize > maxPart {
+	if o.MaxPartSize < leastPart || o.MaxPartSize > maxPart {
 		return nil, fmt.Errorf("s3: a largest part of %d bytes: want 5 MiB to 5 GiB", o.MaxPartSize)
 	}
-	if o.AppendThrough <= 0 {
+	if o.AppendThrough == 0 {
 		o.AppendThrough = 1 << 30
 	}
 	if o.MaxCopy <= 0 || o.MaxCopy > maxCopy {
@@ -151,7 +159,7 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if o.CopyPart <= 0 {
 		o.CopyPart = 512 << 20
 	}
-	o.CopyPart = min(max(o.CopyPart, minPart), maxPart)
+	o.CopyPart = min(max(o.CopyPart, leastPart), maxPart)
 	if o.StallTimeout <= 0 {
 		o.StallTimeout = time.Minute
 	}
@@ -165,16 +173,16 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3: credentials and region: %w", err)
 	}
-	s := &Store{bucket: o.Bucket, o: o, profile: p, mu: new(sync.Mutex), active: make(map[string]struct{})}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Store{bucket: o.Bucket, o: o, profile: p, sizes: p.sizes(o), mu: new(sync.Mutex), active: make(map[string]struct{})}
 	s.roles = &struct {
 		mu     sync.Mutex
 		stores map[string]*roleStore
 	}{}
 	var rt http.RoundTripper
 	s.http, rt = newTransport(o)
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
 	rt = &clock{next: rt, log: o.Log}
 	if o.RoundTripper != nil {
 		rt = o.RoundTripper(rt)
@@ -191,7 +199,9 @@ func New(ctx context.Context, o Options) (*Store, error) {
 		cache, _ := cfg.Credentials.(*aws.CredentialsCache)
 		so.Retryer = newRetryer(cache)
 		p.apply(so)
-		so.APIOptions = append(so.APIOptions, rememberAnswers)
+		where := &region{configured: cfg.Region, endpoint: o.Endpoint, bucket: o.Bucket, log: o.Log}
+		so.EndpointResolverV2 = where
+		so.APIOptions = append(so.APIOptions, where.remember, where.watchAnswers)
 		o.Settings.apply(so)
 		so.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		so.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired

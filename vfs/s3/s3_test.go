@@ -172,6 +172,39 @@ func TestDamagedOnTheWay(t *testing.T) {
 	}
 }
 
+// Damaged again and again, as by a broken memory: the bytes are sent twice, and nothing is published.
+func TestDamagedTwice(t *testing.T) {
+	for _, op := range []string{"put", "part", "complete"} {
+		for _, code := range []string{"BadDigest", "XAmzContentChecksumMismatch"} {
+			f := newFake(t)
+			f.set("f", []byte("old"))
+			f.before = func(o string, _ int, w http.ResponseWriter, r *http.Request) bool {
+				if o != op {
+					return false
+				}
+				io.Copy(io.Discard, r.Body)
+				refuse(w, 400, code)
+				return true
+			}
+			s, _ := f.open(nil)
+			size := 1000
+			if op != "put" {
+				size = minPart + 1
+			}
+			if op == "part" {
+				s.o.Parallel = 1
+			}
+			if err := put(s, t.Context(), "f", random(size), object.PutOptions{}); !errors.Is(err, vfs.ErrUnavailable) {
+				t.Errorf("%s answered with %s: %v, want vfs.ErrUnavailable", op, code, err)
+			}
+			f.holds("f", []byte("old"))
+			if n := f.count(op); n != 2 {
+				t.Errorf("%s answered with %s: sent %d times, want 2", op, code, n)
+			}
+		}
+	}
+}
+
 // An answer is lost after the server has done it.
 func TestLostAnswers(t *testing.T) {
 	for _, absent := range []bool{false, true} {
@@ -332,46 +365,54 @@ func TestAbortAgain(t *testing.T) {
 // A server that takes no bytes, or gives none, does not hold a request for ever.
 func TestBlackHole(t *testing.T) {
 	for _, op := range []string{"put", "part", "complete", "head", "get body"} {
-		f := newFake(t)
-		f.set("g", random(1<<20))
-		var hung atomic.Int32
-		over := make(chan struct{})
-		f.before = func(o string, n int, w http.ResponseWriter, r *http.Request) bool {
-			if op == "get body" && o == "get" && n == 1 {
-				w.Header().Set("Content-Length", fmt.Sprint(1<<20))
-				w.Header().Set("ETag", newObject(random(1<<20), "").etag)
-				w.Write(random(1 << 20)[:1000])
-				w.(http.Flusher).Flush()
-			} else if o != op || n > 1 {
-				return false
-			}
-			hung.Add(1)
-			<-over // nothing is read, nothing said
-			panic(http.ErrAbortHandler)
+		t.Run(op, func(t *testing.T) {
+			t.Parallel() // they wait
+			blackHole(t, op)
+		})
+	}
+}
+
+func blackHole(t *testing.T, op string) {
+	f := newFake(t)
+	f.set("g", random(1<<20))
+	var hung atomic.Int32
+	over := make(chan struct{})
+	f.before = func(o string, n int, w http.ResponseWriter, r *http.Request) bool {
+		if op == "get body" && o == "get" && n == 1 {
+			w.Header().Set("Content-Length", fmt.Sprint(1<<20))
+			w.Header().Set("ETag", newObject(random(1<<20), "").etag)
+			w.Write(random(1 << 20)[:1000])
+			w.(http.Flusher).Flush()
+		} else if o != op || n > 1 {
+			return false
 		}
-		s, _ := f.open(func(o *Options) { o.StallTimeout = 200 * time.Millisecond; o.HeaderTimeout = 200 * time.Millisecond })
-		var err error
-		switch op {
-		case "head":
-			_, err = s.Head(t.Context(), "g")
-		case "get body":
-			var b []byte
-			b, _, err = get(s, t.Context(), "g", 0)
-			if !bytes.Equal(b, random(1<<20)) {
-				t.Errorf("got %d bytes that differ", len(b))
-			}
-		case "put":
-			err = put(s, t.Context(), "f", random(4<<20), object.PutOptions{})
-		default:
-			err = put(s, t.Context(), "f", random(2*minPart), object.PutOptions{})
+		hung.Add(1)
+		<-over // nothing is read, nothing said
+		panic(http.ErrAbortHandler)
+	}
+	s, _ := f.open(func(o *Options) { o.StallTimeout = 2 * time.Second; o.HeaderTimeout = 2 * time.Second })
+	s.sizes = s.profile.sizes(s.o) // more than the buffers of sockets hold
+	var err error
+	switch op {
+	case "head":
+		_, err = s.Head(t.Context(), "g")
+	case "get body":
+		var b []byte
+		b, _, err = get(s, t.Context(), "g", 0)
+		if !bytes.Equal(b, random(1<<20)) {
+			t.Errorf("got %d bytes that differ", len(b))
 		}
-		close(over)
-		if err != nil || hung.Load() != 1 {
-			t.Errorf("%s: %v, hung %d times, want success after one", op, err, hung.Load())
-		}
-		if n := f.pending(); n > 0 {
-			t.Errorf("%s: %d uploads are left", op, n)
-		}
+	case "put":
+		err = put(s, t.Context(), "f", random(4<<20), object.PutOptions{})
+	default:
+		err = put(s, t.Context(), "f", random(2*leastPart), object.PutOptions{})
+	}
+	close(over)
+	if err != nil || hung.Load() != 1 {
+		t.Errorf("%s: %v, hung %d times, want success after one", op, err, hung.Load())
+	}
+	if n := f.pending(); n > 0 {
+		t.Errorf("%s: %d uploads are left", op, n)
 	}
 }
 
@@ -431,6 +472,15 @@ func TestErrors(t *testing.T) {
 		{404, "NoSuchKey", fs.ErrNotExist},
 		{404, "NoSuchBucket", ErrNoSuchBucket},
 		{403, "AccessDenied", fs.ErrPermission},
+		{403, "ObjectLocked", vfs.ErrLocked},
+		{405, "MethodNotAllowed", fs.ErrPermission},
+		{403, "InvalidToken", vfs.ErrUnavailable},
+		{400, "AuthorizationHeaderMalformed", vfs.ErrUnavailable},
+		{400, "TooManyParts", vfs.ErrTooLarge},
+		{413, "", vfs.ErrTooLarge},
+		{400, "XMinioAdminBucketQuotaExceeded", vfs.ErrQuota},
+		{400, "KeyTooLong", vfs.ErrBadName},
+		{400, "XMinioInvalidObjectName", vfs.ErrBadName},
 		{403, "InvalidAccessKeyId", vfs.ErrUnavailable},
 		{403, "SignatureDoesNotMatch", vfs.ErrUnavailable},
 		{400, "ExpiredToken", vfs.ErrUnavailable},
@@ -465,6 +515,28 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%s: text %q", op, err)
 			}
 		}
+	}
+}
+
+// A limit of time ends the tries, between two of them or in the middle of one: what the server said before that is told.
+func TestLastAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	s, _ := f.open(nil)
+	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+		io.Copy(io.Discard, r.Body)
+		if n == 1 {
+			refuse(w, 409, "OperationAborted")
+		} else {
+			<-r.Context().Done()
+		}
+		return true
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	err := put(s, ctx, "f", random(10), object.PutOptions{})
+	if !errors.Is(err, vfs.ErrBusy) || !strings.Contains(err.Error(), "OperationAborted") || !strings.Contains(err.Error(), "r1") {
+		t.Errorf("got %v, want vfs.ErrBusy with the store's word", err)
 	}
 }
 
@@ -580,7 +652,7 @@ func TestOptions(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"no bucket":        func(o *Options) { o.Bucket = "" },
 		"no budget":        func(o *Options) { o.Budget = nil },
-		"budget too small": func(o *Options) { o.Budget = object.NewBudget(minPart - 1) },
+		"budget too small": func(o *Options) { o.Budget = object.NewBudget(leastPart - 1) },
 		"bad profile":      func(o *Options) { o.Profile = "azure" },
 		"bad endpoint":     func(o *Options) { o.Endpoint = "minio:9000" },
 		"small part":       func(o *Options) { o.MaxPartSize = 1 << 20 },

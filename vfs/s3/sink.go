@@ -31,26 +31,12 @@ const abortRounds = 3
 // Put implements object.Store. A file within the first part is one PutObject,
 // sent when it is complete: a client's cut never reaches the server.
 func (s *Store) Put(ctx context.Context, key string, o object.PutOptions) (object.Upload, error) {
-	first, size := s.parts()
 	return object.NewUpload(ctx, s.o.Budget, &sink{s: s, key: key, o: o}, object.UploadOptions{
-		FirstPart: first,
-		PartSize:  size,
+		FirstPart: s.sizes.at(0),
+		PartSize:  s.sizes.at,
 		Parallel:  s.o.Parallel,
 		MaxParts:  maxParts,
 	}), nil
-}
-
-// uniformPart is the size of parts where all have to be alike: objects up to 156 GiB.
-const uniformPart = 16 << 20
-
-// parts returns the size of the first part, up to which an object is one
-// request, and of the part at an offset, in bytes.
-func (s *Store) parts() (first int64, size func(offset int64) int64) {
-	if s.profile.uniformParts {
-		part := max(minPart, min(s.o.MaxPartSize, uniformPart, s.o.Budget.Limit()/4))
-		return part, func(int64) int64 { return part }
-	}
-	return minPart, object.Growth(s.o.MaxPartSize)
 }
 
 // sink is one upload.
@@ -62,7 +48,8 @@ type sink struct {
 
 	// Of an upload that begins with bytes which the server has: see append.go.
 	old   *carried                                   // the object that is replaced, whose attributes the new one gets; nil for none
-	head  int64                                      // so many bytes of it are copied as the first parts
+	head  []span                                     // of it, copied as the first parts
+	again int64                                      // so many bytes behind them are read, and written before what is new
 	after int                                        // number of the last part before those of the scheduler
 	first []part                                     // the parts before them
 	begun func(ctx context.Context, id string) error // nil where nobody has to know the id
@@ -200,7 +187,7 @@ func (k *sink) refused(err error) bool {
 
 // summing reports whether the upload has CRC32 checksums. Some servers copy no part into one that has.
 func (k *sink) summing() bool {
-	return k.s.profile.crc32 && (k.head == 0 || k.s.profile.partCopyChecksum)
+	return k.s.profile.crc32 && (len(k.head) == 0 || k.s.profile.partCopyChecksum)
 }
 
 // Single implements object.Sink: PutObject.
@@ -292,7 +279,7 @@ func (k *sink) over() {
 
 // Part implements object.Sink: UploadPart.
 func (k *sink) Part(ctx context.Context, n int, body object.Body) error {
-	if n == 1 && k.head > 0 && k.first == nil {
+	if n == 1 && len(k.head) > 0 && k.first == nil {
 		if err := k.copyHead(ctx); err != nil {
 			return err
 		}
