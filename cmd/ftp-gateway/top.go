@@ -27,7 +27,7 @@ func newTop(env func(string) (string, bool)) *cobra.Command {
 order the sessions by ID, user, address, bytes, rate and idle time. With --once, or where the output is no
 terminal, it prints what goes on and ends.`,
 		Example: `  ftp-gateway top --config /etc/ftp-gateway/ftp-gateway.yaml
-  kubectl exec -it deploy/ftp-gateway -- ftp-gateway top`,
+  kubectl exec -it deploy/ftp-gateway -- /usr/local/bin/ftp-gateway top`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every < 100*time.Millisecond {
