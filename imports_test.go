@@ -46,6 +46,9 @@ var rooms = map[string]room{
 	"auth":       {never: append([]arrow{noPrometheus, noYAML, noCobra, {"github.com/spf13/afero", "auth says who somebody is and knows no storage"}}, noSDK...)},
 	"protocol":   {knows: []string{"auth", "vfs"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
 	"metrics":    {knows: []string{"protocol"}, never: append([]arrow{noYAML, noCobra}, noSDK...)},
+	"logging":    {knows: []string{"protocol"}, never: append([]arrow{noPrometheus, noYAML, noCobra, noAfero}, noSDK...)},
+	"xferlog":    {knows: []string{"protocol"}, never: append([]arrow{noPrometheus, noYAML, noCobra, noAfero}, noSDK...)},
+	"admin":      {knows: []string{"auth", "logging", "protocol"}, never: append([]arrow{noPrometheus, noYAML, noCobra, noAfero}, noSDK...)},
 	"events":     {knows: []string{"protocol"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
 	"vfs":        {never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
 	"vfs/object": {knows: []string{"vfs"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
@@ -57,7 +60,7 @@ var rooms = map[string]room{
 	// The suite is imported by tests alone, which this test does not look at.
 	"vfs/vfstest": {knows: []string{"vfs"}, never: append([]arrow{noPrometheus, noYAML, noCobra}, noSDK...)},
 	"cmd/ftp-gateway": {
-		knows: []string{"auth", "config", "events", "metrics", "protocol", "vfs", "vfs/gcs", "vfs/local", "vfs/object", "vfs/quota", "vfs/s3", "vfs/unix"},
+		knows: []string{"admin", "auth", "config", "events", "logging", "metrics", "protocol", "xferlog", "vfs", "vfs/gcs", "vfs/local", "vfs/object", "vfs/quota", "vfs/s3", "vfs/unix"},
 	},
 }
 
@@ -66,6 +69,8 @@ var rooms = map[string]room{
 var missing = map[[2]string]string{
 	{"protocol", "metrics"}:   "protocol calls its Hooks and does not know who listens",
 	{"protocol", "events"}:    "protocol calls its Hooks and does not know who listens",
+	{"protocol", "logging"}:   "protocol gets a slog.Logger, and asks its handler with protocol.LogHandler",
+	{"protocol", "admin"}:     "protocol tells who asks with Server.List, and does not know who does",
 	{"protocol", "config"}:    "protocol has plain fields; cmd/ftp-gateway fills them from the document",
 	{"auth", "config"}:        "auth gets values; cmd/ftp-gateway fills them from the document",
 	{"config", "auth"}:        "the document knows none of our packages, so that it can be read without them",

@@ -47,6 +47,8 @@ func (c *Config) Check() Report {
 	k.encoding("encoding", c.Encoding)
 	k.message("banner", c.Banner)
 	k.events()
+	k.log()
+	k.admin()
 	if c.Metrics.Address != "" {
 		k.address("metrics.address", c.Metrics.Address)
 		for _, l := range c.Listeners {

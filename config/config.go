@@ -95,6 +95,8 @@ type Config struct {
 	Events Events `yaml:"events"`
 	// Prometheus metrics and probes over HTTP.
 	Metrics Metrics `yaml:"metrics"`
+	// Looking into the running program: ftp-gateway top, sessions, kick, debug, unban.
+	Admin Admin `yaml:"admin"`
 
 	// KeyName, if set, gives the name that problems tell instead of a key's path, for
 	// configurations that were not read from a document.
@@ -488,16 +490,6 @@ type Host struct {
 	Anonymous *Anonymous `yaml:"anonymous"`
 }
 
-// Log is about the log.
-type Log struct {
-	// debug (each command and reply, passwords as stars), info (logins and transfers), warn, error.
-	Level string `yaml:"level" enum:"debug,info,warn,error"`
-	// text or json.
-	Format string `yaml:"format" enum:"text,json"`
-	// Write to this file instead of the standard error output. SIGHUP opens it anew.
-	File Path `yaml:"file"`
-}
-
 // Metrics is about the HTTP listener for machines.
 type Metrics struct {
 	// Host and port for /metrics, /healthz and /readyz. Default: none.
@@ -524,7 +516,7 @@ func Default() *Config {
 		ModeZ:         true,
 		Banner:        "ftp-gateway ready.",
 		ShutdownGrace: 30 * time.Second,
-		Log:           Log{Level: "info", Format: "text"},
+		Log:           Log{Level: "info", Format: "text", Prefix: DefaultPrefix},
 		Events:        Events{OutboxMax: 100_000},
 		Auth:          []string{"file", "unix", "windows", "http", "ldap"},
 	}

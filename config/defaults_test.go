@@ -90,7 +90,8 @@ func example() *Config {
 		Timeout: 10 * time.Second, Cache: time.Minute, Parallel: 32}
 	c.Hosts = []Host{{Names: []string{"ftp.example.com", "ftp.example.net"}, Banner: "ftp.example.com ready.",
 		Certificates: []Certificate{{Cert: "example.pem", Key: "example.key"}}, Profile: "logger", Users: []string{"cam7", "anonymous"}, Anonymous: c.Anonymous}}
-	c.Log.File = "ftp-gateway.log"
+	c.Log.File, c.Log.Xferlog = "ftp-gateway.log", "xferlog"
+	c.Admin.Socket = "/run/ftp-gateway/admin.sock"
 	types := []string{"received", "incomplete_received"}
 	c.Events = Events{Outbox: "events.db", OutboxMax: c.Events.OutboxMax, Source: "/ftp-gateway/site-1", Log: EventLog{File: "events.jsonl", Types: types},
 		Webhooks: []Webhook{{Name: "intake", URL: "https://hooks.example.com/ftp", Secret: "${WEBHOOK_SECRET}", SecretFile: "webhook-secret",

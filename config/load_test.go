@@ -57,6 +57,23 @@ FILE:3: limits.idle: "5" has no unit, want for example 5s or 5m
 FILE:4: limits.stal: unknown key "stal" (hint: did you mean "stall"?)
 FILE:5: limits.connect: "soon" is not a duration, want for example 90s, 5m or 1h30m
 FILE:6: banner: want a single value here, have a list`},
+		{"log", "anonymous: {home: 'disk:/'}\n" + head + `log:
+  format: lines
+  prefix: "{remote}-[{usr}]"
+`, `FILE:4: log.format: "lines" is not one of text, json, line (hint: did you mean "line"?)
+FILE:5: log.prefix: "{remote}-[{usr}]" holds {usr} (hint: did you mean "{user}"?)`},
+		{"prefix with an odd brace", "anonymous: {home: 'disk:/'}\n" + head + `log: {format: line, prefix: "{user"}`,
+			`FILE:3: log.prefix: "{user" holds { (hint: names stand in braces, such as {user})`},
+		{"prefix of two lines", "anonymous: {home: 'disk:/'}\n" + head + `log: {format: line, prefix: "{user}\n"}`,
+			"FILE:3: log.prefix: holds a character that does not print"},
+		{"prefix without a meaning", "anonymous: {home: 'disk:/'}\n" + head + `log: {prefix: "{user}"}`,
+			"FILE:3: log.prefix: warning: has no meaning in the format text (hint: set log.format: line)"},
+		{"files of the log", "anonymous: {home: 'disk:/'}\n" + head + `log: {file: /nowhere/a, xferlog: /nowhere/./a}`,
+			"FILE:3: log.xferlog: /nowhere/./a is the file of log.file already"},
+		{"admin socket", "anonymous: {home: 'disk:/'}\n" + head + `admin: {socket: /nowhere/at/all}`,
+			"FILE:3: admin.socket: there is no directory /nowhere (hint: make the directory, or correct the name)"},
+		{"admin socket is a file", "anonymous: {home: 'disk:/'}\n" + head + `admin: {socket: /dev/null}`,
+			"FILE:3: admin.socket: /dev/null is there already, and no socket (hint: name a file that does not exist)"},
 		{"future key", "events: {zzz: 1}\n", `FILE:1: events.zzz: unknown key "zzz" (hint: the keys here are outbox, outbox_max, source, log, webhooks, commands)`},
 		{"events", head + `events: {log: {types: [recieved]}}`,
 			`FILE:2: events.log.types[0]: "recieved" is not one of connect, disconnect, login, login_failed, logout, received, incomplete_received, sent, incomplete_sent, deleted, renamed, copied, directory_made, directory_removed (hint: did you mean "received"?)`},

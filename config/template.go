@@ -33,10 +33,13 @@ func (m Moment) Expand(dir string) string {
 	).Replace(dir)
 }
 
-// badPlaceholder returns what stands in braces in a directory and means nothing, or a brace without
+// badPlaceholder returns what stands in braces in a directory and means nothing; see badBraces.
+func badPlaceholder(dir string) string { return badBraces(dir, placeholders) }
+
+// badBraces returns what stands in braces in a text and is none of the names, or a brace without
 // its other half; empty where all is well.
-func badPlaceholder(dir string) string {
-	for rest := dir; ; {
+func badBraces(text string, names []string) string {
+	for rest := text; ; {
 		open := strings.IndexAny(rest, "{}")
 		if open < 0 {
 			return ""
@@ -46,7 +49,7 @@ func badPlaceholder(dir string) string {
 			return rest[open : open+1]
 		}
 		name := rest[open : open+end+1]
-		if !slices.Contains(placeholders, name) {
+		if !slices.Contains(names, name) {
 			return name
 		}
 		rest = rest[open+end+1:]

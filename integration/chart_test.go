@@ -70,6 +70,7 @@ type podSpec struct {
 	Volumes []struct {
 		Name      string
 		ConfigMap struct{ Name string } `yaml:"configMap"`
+		EmptyDir  map[string]string     `yaml:"emptyDir"`
 		Secret    struct {
 			SecretName string `yaml:"secretName"`
 		}
@@ -197,6 +198,8 @@ func TestChartRuns(t *testing.T) {
 		switch {
 		case v.ConfigMap.Name != "":
 			files[v.Name] = all["ConfigMap/"+v.ConfigMap.Name].Data
+		case v.EmptyDir != nil:
+			continue
 		case v.Secret.SecretName != "":
 			files[v.Name] = decodeAll(t, all["Secret/"+v.Secret.SecretName].Data)
 		}
@@ -211,6 +214,11 @@ func TestChartRuns(t *testing.T) {
 			continue
 		}
 		mkdirAll(t, root, m.MountPath)
+		if files[m.Name] == nil { // the kubelet gives it to fsGroup
+			if err := os.Chmod(filepath.Join(root, m.MountPath), 0o777); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for name, text := range files[m.Name] {
 			writeInto(t, filepath.Join(root, m.MountPath, name), text)
 		}
@@ -316,7 +324,15 @@ func TestChartRuns(t *testing.T) {
 		}
 	}
 
-	// The process needs no right to write anywhere.
+	// What "kubectl exec" does. The container runtime gives it the environment of the pod.
+	top := exec.Command(c.Command[0], "top", "--json")
+	top.Path, top.Dir, top.Env, top.Err = c.Command[0], "/", env, nil
+	top.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: cmd.SysProcAttr.Credential}
+	if out, err := top.CombinedOutput(); err != nil || !strings.Contains(string(out), `"name": "store"`) {
+		t.Errorf("top in the pod: %v: %s", err, out)
+	}
+
+	// The process needs no right to write anywhere but beside its socket.
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -35,6 +35,8 @@ type Health struct {
 	Timeout time.Duration // of each check; default 5 s
 
 	stopped atomic.Bool
+	last    atomic.Pointer[healthState]
+	asking  atomic.Bool // Latest has begun a run
 
 	mu       sync.Mutex
 	failed   []string // of the last run
@@ -73,16 +75,51 @@ func plain(w http.ResponseWriter, status int, text string) {
 	fmt.Fprint(w, text)
 }
 
+// healthState is what a run has found.
+type healthState struct {
+	failed, degraded []string
+	ran              time.Time
+}
+
+// Latest returns what the checks have said last, and when: the zero time for never yet. Where that is older than MaxAge they are asked
+// again, and the answer is waited for until ctx is done.
+func (h *Health) Latest(ctx context.Context) (failed, degraded []string, ran time.Time) {
+	s := h.last.Load()
+	if s == nil || time.Since(s.ran) >= h.maxAge() {
+		done := make(chan struct{})
+		if h.asking.CompareAndSwap(false, true) {
+			go func() { // ends with the checks, which have a time limit
+				defer close(done)
+				h.run()
+				h.asking.Store(false)
+			}()
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+		s = h.last.Load()
+	}
+	if s == nil {
+		return nil, nil, time.Time{}
+	}
+	return s.failed, s.degraded, s.ran
+}
+
+func (h *Health) maxAge() time.Duration {
+	if h.MaxAge <= 0 {
+		return 10 * time.Second
+	}
+	return h.MaxAge
+}
+
 // run returns the names of the checks that fail, and of those that are degraded. Who comes while they run waits for the
 // result. They do not run under a probe's context: one prober that gives
 // up must not fail them for the others.
 func (h *Health) run() (failed, degraded []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	maxAge, timeout := h.MaxAge, h.Timeout
-	if maxAge <= 0 {
-		maxAge = 10 * time.Second
-	}
+	maxAge, timeout := h.maxAge(), h.Timeout
 	if timeout <= 0 {
 		timeout = 5 * time.Second
 	}
@@ -121,5 +158,6 @@ func (h *Health) run() (failed, degraded []string) {
 			}
 		}
 	}
+	h.last.Store(&healthState{h.failed, h.degraded, h.ran})
 	return h.failed, h.degraded
 }

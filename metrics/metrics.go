@@ -162,14 +162,16 @@ func (m *Metrics) UploadMemory(mem Memory) {
 	gauge("uploads_waiting", "Uploads into buckets that wait for memory.", func() float64 { return float64(mem.Waiting()) })
 }
 
-// Guard registers what tells about bans: how many there have been, and how many
-// addresses are banned now. It must be called at most once.
-func (m *Metrics) Guard(bans func() uint64, active func() int) {
+// Guard registers what tells about bans and slowed users: how many bans there have been, how many
+// addresses are banned now, and how many users are slowed down. It must be called at most once.
+func (m *Metrics) Guard(bans func() uint64, active, slowed func() int) {
 	m.registry.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: "bans_total",
 			Help: "Addresses that were banned for too many wrong passwords."}, func() float64 { return float64(bans()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "banned_addresses",
-			Help: "Addresses that are banned."}, func() float64 { return float64(active()) }))
+			Help: "Addresses that are banned."}, func() float64 { return float64(active()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "slowed_users",
+			Help: "Users whose logins wait because they were guessed at from several places, 1024 at most."}, func() float64 { return float64(slowed()) }))
 }
 
 // Registry returns the registry, for further collectors.

@@ -49,7 +49,7 @@ func TestHooks(t *testing.T) {
 	h.Panic(c, "x", nil)
 	n := 3
 	m.UploadMemory(Memory{Limit: func() int64 { return 100 }, InUse: func() int64 { return 10 }, Reserved: func() int64 { return 20 }, Waiting: func() int { return n }})
-	m.Guard(func() uint64 { return 5 }, func() int { return 2 })
+	m.Guard(func() uint64 { return 5 }, func() int { return 2 }, func() int { return 1 })
 	lint(t, m)
 
 	got := scrape(t, m, new(Health))

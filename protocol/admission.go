@@ -58,8 +58,7 @@ func (s *Server) admit(l *Listener, c net.Conn) {
 	s.perIP[net]++
 	s.mu.Unlock()
 
-	ses.log = s.log.With("session", ses.id, "remote", remote.String())
-	ses.debugOn = s.log.Enabled(ctx, slog.LevelDebug)
+	ses.introduce()
 	tuneControl(c)
 	go ses.run() // ends with the session
 }
@@ -70,7 +69,7 @@ func (s *Server) refuse(l *Listener, c net.Conn, reason, text string) {
 	if reason == "banned" {
 		level = slog.LevelDebug // the ban has been told, and its object goes on knocking
 	}
-	s.log.Log(context.Background(), level, "connection refused", "remote", c.RemoteAddr(), "reason", reason)
+	s.clientLog(Client{Remote: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}).Log(context.Background(), level, "connection refused", "reason", reason)
 	if h := s.Hooks.Refused; h != nil {
 		h(reason)
 	}

@@ -23,6 +23,7 @@ func (s *session) cmdUSER(arg string) {
 		s.logout()
 	}
 	s.user, s.userSent = strings.TrimSpace(arg), true
+	s.introduce()
 	if s.tls && s.certificate != nil && s.certificateLogin() {
 		return
 	}
@@ -136,7 +137,7 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 	}
 	s.account, s.fs, s.cwd, s.failures = a, fsys, s.startDir(ctx, a, fsys), 0
 	s.adopt()
-	s.log = s.log.With("user", a.Name)
+	s.introduce()
 	s.log.Info("login", "tls", s.tls)
 	if h := s.srv.Hooks.Login; h != nil {
 		h(s.client())
@@ -227,10 +228,10 @@ func (s *session) loginReport(reason string) {
 // logout forgets who was logged in and all that belongs to it.
 func (s *session) logout() {
 	s.loggedOut()
-	s.log = s.srv.log.With("session", s.id, "remote", s.remote.String())
 	s.account, s.fs, s.byCertificate = nil, nil, false
 	s.adopt()
 	s.user, s.userSent = "", false
+	s.introduce()
 	s.loginBy = time.Now().Add(s.srv.loginTimeout())
 	s.srv.strangerAgain(s)
 	s.resetState()
@@ -275,6 +276,7 @@ func (s *session) cmdREIN(string) {
 	s.user, s.userSent = "", false
 	s.resetState()
 	s.leaveHost()
+	s.introduce()
 	s.send(220, s.banner())
 }
 

@@ -64,6 +64,7 @@ func (s *session) endTLS() bool {
 	}
 	s.raw.SetDeadline(time.Time{})
 	s.conn, s.tls = s.raw, false
+	s.introduce()
 	s.lines.conn = s.raw
 	s.lines.r, s.lines.w = 0, copy(s.lines.buf[:], plain)
 	s.log.Debug("the control connection is clear text again")

@@ -147,6 +147,11 @@ func (s *session) dispatch(text []byte) {
 	s.debugCommand(verb, arg)
 	s.lastCode = 0
 	cmd := commands[verb]
+	if cmd == nil || s.transfer != nil {
+		s.seen.active.Store(start.UnixNano())
+	} else {
+		s.begins(verb, "", nil)
+	}
 	if verb != "RNTO" {
 		s.renameFrom = ""
 	}
@@ -182,6 +187,9 @@ type commandLine struct {
 }
 
 func (s *session) commandDone(verb string, cmd *command, arg string, start time.Time) {
+	if s.transfer == nil {
+		s.rests()
+	}
 	if s.lastCode == 0 {
 		return
 	}
@@ -250,6 +258,9 @@ func (s *session) runCommand(verb string, cmd *command, arg string) string {
 	}
 	if cmd.perm != 0 && cmd.arg == argPath && !s.allowed(cmd.perm, arg) {
 		return arg
+	}
+	if cmd.arg == argPath && s.transfer == nil {
+		s.begins(verb, arg, nil)
 	}
 	cmd.run(s, arg)
 	return arg

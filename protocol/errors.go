@@ -66,6 +66,8 @@ func replyFor(err error, p phase) replyTo {
 		return replyTo{426, "Fewer bytes than ALLO announced, transfer incomplete"}
 	case errors.Is(err, errControlLost):
 		return replyTo{426, "Control connection lost, transfer incomplete"}
+	case errors.Is(err, errKicked):
+		return replyTo{426, "The operator has ended this session, transfer incomplete"}
 	case errors.Is(err, errShutdown), errors.Is(err, errSessionEnded):
 		return replyTo{426, "Server is shutting down"}
 	case errors.Is(err, errDamaged):
@@ -143,7 +145,8 @@ func resultOf(err error) Result {
 		return Stalled
 	case errors.Is(err, errShutdown):
 		return Shutdown
-	case errors.Is(err, errNoClose), errors.Is(err, errShort), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded), isCut(err):
+	case errors.Is(err, errNoClose), errors.Is(err, errShort), errors.Is(err, errControlLost), errors.Is(err, errSessionEnded),
+		errors.Is(err, errKicked), isCut(err):
 		return Cut
 	}
 	return Failed

@@ -44,6 +44,10 @@ type Client struct {
 	Remote netip.AddrPort
 	Local  netip.AddrPort
 	User   string // empty before the login
+	// Claimed is the name in the last USER, of 256 bytes at most: before the login anybody's word.
+	Claimed   string
+	Anonymous bool   // the login is an anonymous one
+	Host      string // the first name of the virtual host; empty for none
 	// Software is what the client calls itself in CLNT or CSID, printable, 128 bytes at most; often empty.
 	Software string
 	TLS      bool // on the control connection
@@ -63,6 +67,7 @@ type Transfer struct {
 	Path   string // the client's path
 	Upload bool
 	TLS    bool          // on the data connection
+	ASCII  bool          // line ends were converted
 	Bytes  int64         // of the file or listing as it was read or written; MODE Z sends fewer
 	Stored vfs.Stored    // where an upload is, as far as the back end tells; zero unless it is durable
 	Took   time.Duration // from the 150 to the last reply

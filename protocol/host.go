@@ -62,6 +62,7 @@ func (s *session) cmdHOST(arg string) {
 	default:
 		s.host = h
 		s.adopt()
+		s.introduce()
 		s.send(220, s.banner())
 	}
 }

@@ -47,7 +47,7 @@ type session struct {
 	garbled  bool              // the line being handled holds bytes that the encoding does not have
 
 	log       *slog.Logger
-	debugOn   bool
+	seen      seen   // for other goroutines
 	out       []byte // reply buffer
 	writeErr  error
 	lastCode  int
@@ -125,6 +125,7 @@ func (s *session) serve() {
 	if h := s.srv.Hooks.Connect; h != nil {
 		h(s.client())
 	}
+	s.rests()
 	s.greet()
 	s.loop()
 }
@@ -197,11 +198,14 @@ func (s *session) idle() {
 
 // sayWhy answers for a session that was called to its end.
 func (s *session) sayWhy() {
-	if context.Cause(s.ctx) == errMadeRoom {
+	switch {
+	case s.calledOffFor(errMadeRoom):
 		s.reply(421, "Too many connections, and you have not logged in")
-		return
+	case s.calledOffFor(errKicked):
+		s.reply(421, "The operator has ended this session")
+	default:
+		s.reply(421, "Server is shutting down")
 	}
-	s.reply(421, "Server is shutting down")
 }
 
 // called reports whether the server has called the session to its end, in
@@ -220,10 +224,10 @@ func (s *session) wait() {
 	var grace, settled, idle <-chan time.Time
 	var eof chan chan error
 	var done chan outcome
-	var begins chan prepared
+	var ready chan prepared
 	var closing chan struct{}
 	if t := s.transfer; t != nil {
-		grace, settled, eof, done, begins = t.grace, t.settled, t.eof, t.done, t.prepared
+		grace, settled, eof, done, ready = t.grace, t.settled, t.eof, t.done, t.prepared
 	} else {
 		timer := time.NewTimer(s.patience())
 		defer timer.Stop()
@@ -237,8 +241,8 @@ func (s *session) wait() {
 	case l := <-s.lines.got:
 		s.asked = false
 		s.line(l)
-	case p := <-begins:
-		s.begins(p)
+	case p := <-ready:
+		s.goOn(p)
 	case answer := <-eof:
 		s.endOfData(answer)
 	case <-settled:
@@ -365,7 +369,7 @@ func (s *session) drain(t *transfer) {
 	for {
 		select {
 		case p := <-t.prepared:
-			s.begins(p)
+			s.goOn(p)
 			if s.transfer == nil {
 				return
 			}
@@ -386,10 +390,19 @@ func (s *session) panicked(v any, stack []byte) {
 	}
 }
 
+// maxClaimed bounds what is told of a name that nobody has checked, in bytes.
+const maxClaimed = 256
+
 func (s *session) client() Client {
-	c := Client{ID: s.id, Remote: s.remote, Local: s.local, Software: s.software, TLS: s.tls}
+	c := Client{ID: s.id, Remote: s.remote, Local: s.local, Claimed: s.user, Software: s.software, TLS: s.tls}
+	if len(c.Claimed) > maxClaimed {
+		c.Claimed = strings.ToValidUTF8(c.Claimed[:maxClaimed], "")
+	}
+	if s.host != nil && len(s.host.Names) > 0 {
+		c.Host = s.host.Names[0]
+	}
 	if s.account != nil {
-		c.User = s.account.Name
+		c.User, c.Anonymous, c.Claimed = s.account.Name, s.account.Anonymous, s.account.Name
 	}
 	return c
 }
@@ -398,30 +411,4 @@ func (s *session) client() Client {
 func (s *session) greet() {
 	s.log.Debug("session begins", "local", s.local)
 	s.send(220, s.banner())
-}
-
-// debugCommand logs a command line, the password starred.
-func (s *session) debugCommand(verb, arg string) {
-	if !s.debugOn {
-		return
-	}
-	said := strings.TrimSpace(verb + " " + arg)
-	// Also " PASS x" and "PASS\tx", which are no commands and tell as much.
-	if first := strings.Fields(strings.ToUpper(said) + " .")[0]; first == "PASS" || first == "ACCT" {
-		said = first + " ******"
-	}
-	s.log.Debug("<- " + printable(said))
-}
-
-func (s *session) debugReply(code int, lines []string) {
-	if !s.debugOn {
-		return
-	}
-	for i, l := range lines {
-		sep := " "
-		if i < len(lines)-1 {
-			sep = "-"
-		}
-		s.log.Debug(fmt.Sprintf("-> %d%s%s", code, sep, printable(l)))
-	}
 }

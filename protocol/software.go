@@ -49,6 +49,7 @@ func (s *session) setSoftware(name string) {
 		s.log.Debug("client", "software", name)
 	}
 	s.software = name
+	s.introduce()
 }
 
 var languageTag = regexp.MustCompile(`^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$`)

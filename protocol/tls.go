@@ -127,7 +127,8 @@ func (s *session) startTLS() bool {
 	if s.lines != nil {
 		s.lines.conn = c
 	}
-	if s.debugOn {
+	s.introduce()
+	if s.debugging() {
 		s.log.Debug("TLS on the control connection", "version", tls.VersionName(st.Version), "cipher", tls.CipherSuiteName(st.CipherSuite), "sni", st.ServerName)
 	}
 	return true
@@ -175,6 +176,7 @@ func (s *session) cmdAUTH(arg string) {
 		s.named(s.sni) // the host of the old login was not to be changed
 	}
 	s.user, s.userSent, s.pbsz = "", false, false
+	s.introduce()
 	s.private = mech == "SSL" || mech == "TLS-P" // RFC 4217 section 4: PROT P is implied
 }
 

@@ -117,8 +117,8 @@ func (s *session) prepare(t *transfer, ask func() error, then func(error)) {
 	}()
 }
 
-// begins goes on with a transfer when the tree has said what it was asked before the 150.
-func (s *session) begins(p prepared) {
+// goOn goes on with a transfer when the tree has said what it was asked before the 150.
+func (s *session) goOn(p prepared) {
 	t := s.transfer
 	s.transfer, t.prepared = nil, nil
 	err := p.err
@@ -180,6 +180,7 @@ func (s *session) begin(t *transfer, text string) {
 	t.client = s.client()
 	s.reply(150, text)
 	s.transfer = t
+	s.begins(t.verb, t.path, t)
 	go func() {
 		t.done <- s.transferRun(t, p)
 	}()
@@ -263,6 +264,17 @@ func (s *session) transferRun(t *transfer, p promise) (o outcome) {
 	return o
 }
 
+// ascii reports whether line ends were converted.
+func (t *transfer) ascii() bool {
+	switch b := t.body.(type) {
+	case *upload:
+		return b.ascii
+	case *download:
+		return b.ascii
+	}
+	return true // listings are text
+}
+
 // stored tells where an upload is that has been committed.
 func (t *transfer) stored() vfs.Stored {
 	if u, ok := t.body.(*upload); ok {
@@ -274,7 +286,7 @@ func (t *transfer) stored() vfs.Stored {
 // report is what hooks are told of a transfer.
 func (t *transfer) report(o outcome, code int) Transfer {
 	return Transfer{
-		Verb: t.verb, Path: t.path, Upload: t.upload, TLS: o.secure, Bytes: t.moved.Load(), Stored: o.stored,
+		Verb: t.verb, Path: t.path, Upload: t.upload, TLS: o.secure, ASCII: t.ascii(), Bytes: t.moved.Load(), Stored: o.stored,
 		Took: time.Since(t.start), Result: resultOf(o.err), Code: code, Err: o.err,
 	}
 }

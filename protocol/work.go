@@ -34,6 +34,7 @@ func (s *session) beginWork(verb, p string, w work) {
 	t, fsys := s.newTransfer(verb, p, false)
 	t.work, t.start = &w, time.Now()
 	s.transfer = t
+	s.begins(verb, p, nil)
 	go func() { t.done <- t.workRun(fsys) }()
 }
 

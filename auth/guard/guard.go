@@ -19,7 +19,7 @@
 // Memory is bounded whatever strangers do: every table holds [Options.Entries] at most and
 // forgets what was not used for longest. Bans have a table of their own, so that a flood of
 // failures does not end them. Names and passwords are kept only as 64-bit hashes under a
-// key of this process.
+// key of this process, but for the names of users whose logins wait, which an operator has to be told.
 package guard
 
 import (
@@ -68,6 +68,7 @@ type Guard struct {
 	users    *simplelru.LRU[uint64, count]
 	known    *simplelru.LRU[pair, struct{}]          // right passwords
 	bans     *simplelru.LRU[netip.Prefix, time.Time] // until when; all last equally long, so the oldest ends first
+	slowed   *simplelru.LRU[uint64, string]          // names of users whose logins wait, to be shown
 	total    uint64
 }
 
@@ -105,6 +106,7 @@ func New(o Options) *Guard {
 		o: o, seed: maphash.MakeSeed(),
 		networks: table[netip.Prefix, count](o.Entries), pairs: table[pair, attempts](o.Entries), users: table[uint64, count](o.Entries),
 		known: table[pair, struct{}](o.Entries), bans: table[netip.Prefix, time.Time](o.Entries),
+		slowed: table[uint64, string](min(o.Entries, shown)),
 	}
 }
 
@@ -196,6 +198,7 @@ func (g *Guard) Failed(r auth.Request) time.Duration {
 		u = g.add(u, now)
 		g.users.Add(p.user, u)
 		if !was && g.slow(u, now) {
+			g.slowed.Add(p.user, shorten(r.User))
 			g.o.Log.Warn("guesses at a user from several places: its logins are slowed down", "user", r.User, "failures", u.n)
 		}
 	}

@@ -164,12 +164,15 @@ func (b backends) checkAll(ctx context.Context, cfg *config.Config, log *slog.Lo
 	return errors.Join(all...)
 }
 
+// checkName is what a back end is called in /readyz.
+func checkName(backend string) string { return "backend " + backend }
+
 // checks are for /readyz.
 func (b backends) checks(cfg *config.Config) []metrics.Check {
 	var list []metrics.Check
 	for _, name := range cfg.BackendNames() {
 		e := b[name]
-		list = append(list, metrics.Check{Name: "backend " + name, Ready: func(ctx context.Context) error {
+		list = append(list, metrics.Check{Name: checkName(name), Ready: func(ctx context.Context) error {
 			err := e.check(ctx)
 			if errors.Is(err, fs.ErrPermission) {
 				return fmt.Errorf("%w: %w", metrics.ErrDegraded, err) // a role that may only put is one

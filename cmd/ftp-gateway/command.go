@@ -77,6 +77,7 @@ Without a command it shares one directory or bucket at once, with the options of
 	root.SetVersionTemplate("ftp-gateway {{.Version}}\n")
 	addQuick(root, env)
 	root.AddCommand(newServe(env), newCheck(env), newHashPassword(), newConfig(), newVersion())
+	root.AddCommand(newTop(env), newSessions(env), newKick(env), newDebug(env), newUnban(env))
 	return root
 }
 
@@ -94,8 +95,8 @@ func newServe(env func(string) (string, bool)) *cobra.Command {
 		Use:   "serve --config FILE",
 		Short: "Serve what a configuration says",
 		Long: `Serve what a configuration says, until SIGTERM or SIGINT. Running transfers may then go on
-for the configured grace; a second signal ends them at once. SIGHUP opens the log file
-anew and reads the certificates and the users again.`,
+for the configured grace; a second signal ends them at once. SIGHUP opens the log files
+anew and reads the certificates and the users again; SIGUSR1 only opens the log files.`,
 		Example: "  ftp-gateway serve --config /etc/ftp-gateway/ftp-gateway.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -208,7 +209,7 @@ func buildVersion() string {
 // serveUntilSignal serves until the process is told to end.
 func serveUntilSignal(cfg *config.Config, warnings config.Report, stderr io.Writer) error {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, append([]os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}, reopenSignals...)...)
 	defer signal.Stop(signals)
 	return asRefused(serve(cfg, warnings, stderr, signals))
 }

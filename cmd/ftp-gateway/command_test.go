@@ -321,11 +321,11 @@ func TestQuickServes(t *testing.T) {
 	d := start(t, []string{"FTP_GATEWAY_PASSWORD=geh$im"}, "-i", "127.0.0.1", "-p", "0", "-d", dir, "-w", "-u", "cam7", "-r", "31000-31010",
 		"-n", "203.0.113.7", "--banner", "hello", "--concurrency", "async", "-D")
 	d.wait(`--concurrency has no meaning`)
-	address := d.wait(`msg=listening address=(\S+)`)[1]
-	d.wait(`msg=started .*pid=\d+ masquerade=203.0.113.7 passive_ports=31000-31010`)
-	d.wait(`msg="back end" name=share what="directory ` + regexp.QuoteMeta(dir))
-	d.wait(`msg=limits connections=512`)
-	d.wait(`msg=settings banner=hello sendfile=true`)
+	address := d.wait(`listening address=(\S+)`)[1]
+	d.wait(`started .*pid=\d+ masquerade=203.0.113.7 passive_ports=31000-31010`)
+	d.wait(`back end name=share what="directory ` + regexp.QuoteMeta(dir))
+	d.wait(`limits connections=512`)
+	d.wait(`settings banner=hello sendfile=true`)
 	c := dial(t, address, "cam7", "geh$im")
 	say(t, c, "MKD pictures", 257)
 	if fi, err := os.Stat(filepath.Join(dir, "pictures")); err != nil || !fi.IsDir() {

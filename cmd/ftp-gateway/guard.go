@@ -24,6 +24,6 @@ func newGuard(cfg *config.Config, m *metrics.Metrics, log *slog.Logger) (*guard.
 		Failures: c.Failures, UserFailures: c.UserFailures, Window: c.Window, Ban: c.Ban,
 		Delay: cfg.Limits.LoginDelay, MaxDelay: c.MaxDelay, Allow: allow, Log: log,
 	})
-	m.Guard(g.Bans, g.Active)
+	m.Guard(g.Bans, g.Active, func() int { return len(g.Slowed()) })
 	return g, nil
 }

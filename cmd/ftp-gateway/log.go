@@ -4,64 +4,83 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
-	"unicode"
+	"time"
 
 	"github.com/ftp-gateway/ftp-gateway/config"
+	"github.com/ftp-gateway/ftp-gateway/logging"
+	"github.com/ftp-gateway/ftp-gateway/protocol"
+	"github.com/ftp-gateway/ftp-gateway/xferlog"
 )
 
-// newLog makes the logger; the file is nil where the log goes to stderr.
-func newLog(c config.Log, stderr io.Writer) (*slog.Logger, *logFile, error) {
+// logs are what a configuration says about the log.
+type logs struct {
+	*slog.Logger
+	level slog.Level
+	rules *logging.Rules // whose lines at debug are shown whatever the level
+	file  *logFile       // nil where the log goes to stderr
+	lines bool           // the format is pyftpdlib's
+
+	xferFile *logFile
+	xfer     *xferlog.Log // nil for none
+}
+
+// newLog makes the logger.
+func newLog(c config.Log, local bool, stderr io.Writer) (*logs, error) {
+	l := &logs{rules: &logging.Rules{}, lines: c.Format == "line"}
 	var w io.Writer = stderr
-	var file *logFile
 	if c.File != "" {
-		file = &logFile{name: string(c.File)}
-		if err := file.reopen(); err != nil {
-			return nil, nil, err
+		l.file = &logFile{name: string(c.File)}
+		if err := l.file.reopen(); err != nil {
+			return nil, err
 		}
-		w = file
+		w = l.file
 	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, nil, err
+	if err := l.level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, err
 	}
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		o.ReplaceAttr = printing
-		return slog.New(slog.NewJSONHandler(w, o)), file, nil
+	h, err := logging.New(logging.Options{Format: logging.Format(c.Format), Level: l.level, Rules: l.rules, Prefix: c.Prefix, Local: local}, w)
+	if err != nil {
+		return nil, err
 	}
-	return slog.New(slog.NewTextHandler(w, o)), file, nil
+	l.Logger = slog.New(h)
+	return l, nil
 }
 
-// printing escapes what does not print in texts of the JSON log, as the text log does by itself: what a stranger
-// has named its file must not turn the lines on the screen of who reads the log. JSON
-// asks for it in ASCII's control characters alone, and sees to these itself.
-func printing(_ []string, a slog.Attr) slog.Attr {
-	switch v := a.Value.Any().(type) {
-	case string:
-		a.Value = slog.StringValue(escape(v))
-	case error:
-		a.Value = slog.StringValue(escape(v.Error()))
+// openXferlog begins the transfer log, if there is to be one.
+func (l *logs) openXferlog(cfg *config.Config) error {
+	if cfg.Log.Xferlog == "" {
+		return nil
 	}
-	return a
+	l.xferFile = &logFile{name: string(cfg.Log.Xferlog)}
+	if err := l.xferFile.reopen(); err != nil {
+		return refusal(cfg.Problem("log.xferlog", err.Error(), ""))
+	}
+	l.xfer = xferlog.New(l.xferFile, cfg.LocalTime, l.Logger)
+	return nil
 }
 
-func escape(s string) string {
-	odd := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
-	if strings.IndexFunc(s, odd) < 0 {
-		return s
+// close writes what waits for the transfer log.
+func (l *logs) close() {
+	if l.xfer != nil {
+		l.xfer.Close()
 	}
-	var b strings.Builder
-	for _, r := range s {
-		if odd(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
-			b.WriteRune(r)
+}
+
+// hooks write the transfer log, and what pyftpdlib says of each session, which others log at debug.
+func (l *logs) hooks() protocol.Hooks {
+	var h protocol.Hooks
+	if l.xfer != nil {
+		h = l.xfer.Hooks()
+	}
+	if l.lines {
+		of := func(c protocol.Client) *slog.Logger {
+			return slog.New(l.Handler().(protocol.LogHandler).WithClient(c))
 		}
+		h.Connect = func(c protocol.Client) { of(c).Info("FTP session opened (connect)") }
+		h.Disconnect = func(c protocol.Client, _ time.Duration) { of(c).Info("FTP session closed (disconnect).") }
 	}
-	return b.String()
+	return h
 }
 
 // logFile is a file that can be opened anew under its name, after somebody has

@@ -12,9 +12,9 @@ import (
 // Nothing that does not print reaches the log, in either format, and nothing that does is changed.
 func TestLogPrints(t *testing.T) {
 	const odd = "a\x1b[31m\u0085b\u2028\u202e\u009b\x7f\r\nlevel=ERROR"
-	for _, format := range []string{"text", "json"} {
+	for _, format := range []string{"text", "json", "line"} {
 		var out strings.Builder
-		log, _, err := newLog(config.Log{Level: "info", Format: format}, &out)
+		log, err := newLog(config.Log{Level: "info", Format: format, Prefix: config.DefaultPrefix}, false, &out)
 		if err != nil {
 			t.Fatal(err)
 		}

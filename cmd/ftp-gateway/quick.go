@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -98,7 +97,11 @@ func addQuick(cmd *cobra.Command, env func(string) (string, bool)) {
 			return refused{errors.New(report.String())}
 		}
 		if q.concurrency != "" {
-			slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)).Info("--concurrency has no meaning here: sessions are always served at the same time", "value", q.concurrency)
+			log, err := newLog(cfg.Log, cfg.LocalTime, cmd.ErrOrStderr())
+			if err != nil {
+				return refused{err}
+			}
+			log.Info("--concurrency has no meaning here: sessions are always served at the same time", "value", q.concurrency)
 		}
 		return serveUntilSignal(cfg, report, cmd.ErrOrStderr())
 	}
@@ -153,6 +156,7 @@ func (q *quick) config(env func(string) (string, bool)) (*config.Config, error) 
 	cfg.Limits.Connections, cfg.Limits.PerIP, cfg.Limits.LoginAttempts = q.maxCons, q.maxPerIP, q.maxFail
 	cfg.Banner, cfg.Encoding = q.banner, q.encoding
 	cfg.LocalTime, cfg.Sendfile = q.localTime, !q.noSendfile
+	cfg.Log.Format = "line"
 	if q.debug {
 		cfg.Log.Level = "debug"
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,15 +23,21 @@ import (
 // and returns an error if it could not start, or if a listener broke.
 //
 // The first SIGTERM or SIGINT lets transfers finish for the configured grace, the
-// second ends them. SIGHUP opens the log file anew and reads the certificates and the users again.
+// second ends them. SIGHUP opens the log files anew and reads the certificates and the users again; SIGUSR1 only
+// does the former.
 func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 
-	log, ownFile, err := newLog(cfg.Log, stderr)
+	logs, err := newLog(cfg.Log, cfg.LocalTime, stderr)
 	if err != nil {
 		return refusal(cfg.Problem("log.file", err.Error(), ""))
 	}
+	log := logs.Logger
+	if err := logs.openXferlog(cfg); err != nil {
+		return err
+	}
+	defer logs.close()
 	for _, w := range warnings {
 		log.Warn("configuration", "problem", w.String())
 	}
@@ -60,7 +67,7 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 	if err != nil {
 		return err
 	}
-	srv.Hooks = protocol.JoinHooks(srv.Hooks, told.hooks())
+	srv.Hooks = protocol.JoinHooks(protocol.JoinHooks(srv.Hooks, told.hooks()), logs.hooks())
 	listeners, err := listen(cfg, certs)
 	if err != nil {
 		return err
@@ -78,9 +85,14 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 	if err := stores.checkAll(ctx, cfg, log); err != nil {
 		return err
 	}
+	broken := make(chan error, len(listeners)+2)
+	stopOperator, err := serveOperator(cfg, srv, budget, stores, health, logs, broken)
+	if err != nil {
+		return err
+	}
+	defer stopOperator()
 	announce(cfg, listeners, probes, stores, srv, log)
 
-	broken := make(chan error, len(listeners)+1)
 	for _, l := range listeners {
 		go func() { // ends with Shutdown or Close
 			if err := srv.Serve(l); !errors.Is(err, protocol.ErrServerClosed) {
@@ -109,9 +121,14 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			srv.Close()
 			return err
 		case s := <-signals:
-			if s == syscall.SIGHUP {
+			files := []*logFile{logs.file, logs.xferFile, told.file}
+			switch {
+			case s == syscall.SIGHUP:
 				logins.users.reload()
-				reload(certs, []*logFile{ownFile, told.file}, log)
+				reload(certs, files, log)
+				continue
+			case slices.Contains(reopenSignals, s):
+				log.Info("log files opened anew", "log_files", reopen(files, log))
 				continue
 			}
 			log.Info("shutting down", "signal", s.String(), "grace", cfg.ShutdownGrace, "sessions", srv.Sessions())
@@ -137,7 +154,7 @@ func shutdown(srv *protocol.Server, grace time.Duration, signals <-chan os.Signa
 			}
 			return
 		case s := <-signals:
-			if s == syscall.SIGHUP {
+			if s == syscall.SIGHUP || slices.Contains(reopenSignals, s) {
 				continue
 			}
 			if ctx.Err() != nil { // the third, or one after the grace: not even commits are waited for
@@ -152,7 +169,18 @@ func shutdown(srv *protocol.Server, grace time.Duration, signals <-chan os.Signa
 
 // reload does what SIGHUP asks for.
 func reload(certs *certificates, files []*logFile, log *slog.Logger) {
-	opened := 0
+	opened := reopen(files, log)
+	if certs != nil {
+		if err := certs.reload(); err != nil {
+			log.Error("the certificates cannot be read, the old ones stay in use", "err", err)
+			return
+		}
+	}
+	log.Info("reloaded", "certificates", certs != nil, "log_files", opened)
+}
+
+// reopen opens log files anew, and returns how many there are.
+func reopen(files []*logFile, log *slog.Logger) (opened int) {
 	for _, file := range files {
 		if file == nil {
 			continue
@@ -162,13 +190,7 @@ func reload(certs *certificates, files []*logFile, log *slog.Logger) {
 			log.Error("the log file cannot be opened anew, the old one stays in use", "err", err)
 		}
 	}
-	if certs != nil {
-		if err := certs.reload(); err != nil {
-			log.Error("the certificates cannot be read, the old ones stay in use", "err", err)
-			return
-		}
-	}
-	log.Info("reloaded", "certificates", certs != nil, "log_files", opened)
+	return opened
 }
 
 func hasBucket(cfg *config.Config) bool {

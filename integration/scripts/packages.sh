@@ -6,7 +6,7 @@ set -eu
 # program or check -> package
 missing() {
 	for pair in curl:curl lftp:lftp ncftpput:ncftp tnftp:tnftp wget:wget perl:perl python3:python3 \
-		filezilla:filezilla Xvfb:xvfb xdotool:xdotool strace:strace useradd:passwd openssl:openssl vsftpd:vsftpd git:git gcc:gcc htpasswd:apache2-utils slapd:slapd ldapadd:ldap-utils; do
+		filezilla:filezilla Xvfb:xvfb xdotool:xdotool strace:strace useradd:passwd openssl:openssl vsftpd:vsftpd git:git gcc:gcc htpasswd:apache2-utils tmux:tmux slapd:slapd ldapadd:ldap-utils; do
 		command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || echo "${pair##*:}"
 	done
 	# "packages.sh ceph" is for what is tested before Ceph only.

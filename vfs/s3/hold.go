@@ -18,7 +18,7 @@ func (s *Store) Holds() bool { return !strings.HasSuffix(s.bucket, directoryBuck
 // PutHeld implements object.Holder: a multipart upload, also of a small file, that is not completed.
 func (s *Store) PutHeld(ctx context.Context, key string, o object.PutOptions, held func(context.Context, string, []object.Part) error) (object.Upload, error) {
 	return object.NewUpload(ctx, s.o.Budget, &sink{s: s, key: key, o: o, held: held}, object.UploadOptions{
-		FirstPart: s.sizes.whole(),
+		FirstPart: s.sizes.at(0),
 		PartSize:  s.sizes.at,
 		Parallel:  s.o.Parallel,
 		MaxParts:  maxParts,

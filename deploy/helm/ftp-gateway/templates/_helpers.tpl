@@ -55,6 +55,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.passiveAddress }}{{ $_ := set $passive "address" . }}{{ end }}
 {{- $_ := set $doc "passive" $passive }}
 {{- $_ := set $doc "metrics" (dict "address" (printf ":%d" (int .Values.ports.metrics))) }}
+{{- if .Values.admin }}{{ $_ := set $doc "admin" (dict "socket" "/run/ftp-gateway/admin.sock") }}{{ end }}
 {{- $_ := set $doc "backends" .Values.backends }}
 {{- with .Values.anonymous }}{{ $_ := set $doc "anonymous" . }}{{ end }}
 {{- $users := list }}

@@ -1,0 +1,61 @@
+package guard
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestListAndLift(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(options())
+		addr := netip.MustParseAddr("2001:db8::7")
+		guess(g, 5, "joe", "192.0.2.7")
+		time.Sleep(time.Minute)
+		guess(g, 5, "jim", "2001:db8::7")
+		list := g.List()
+		if len(list) != 2 || list[0].Network.String() != "192.0.2.7/32" || list[1].Network.String() != "2001:db8::/64" ||
+			list[1].Until.Sub(list[0].Until) != time.Minute || time.Until(list[1].Until) != 15*time.Minute {
+			t.Errorf("banned: %v", list)
+		}
+		if !g.Lift(netip.MustParseAddr("2001:db8::8")) {
+			t.Error("the address of a banned network is said not to be banned")
+		}
+		if g.Banned(addr) || g.Lift(addr) || len(g.List()) != 1 || g.Bans() != 2 {
+			t.Errorf("still banned: %v", g.List())
+		}
+		// What was failed before is forgotten: neither the next ban is nearer, nor the delay longer.
+		if d := g.Failed(req("jim", "wrong", "2001:db8::7")); d != time.Second {
+			t.Errorf("the first wrong password behind a lifted ban waits %v", d)
+		}
+		time.Sleep(14 * time.Minute)
+		if len(g.List()) != 0 {
+			t.Errorf("a ban that is over is listed: %v", g.List())
+		}
+	})
+}
+
+func TestSlowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(options())
+		long := strings.Repeat("é", 200)
+		for i := range 8 {
+			if n := len(g.Slowed()); n != 0 {
+				t.Fatalf("%d users are slowed down after %d guesses", n, i)
+			}
+			from := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}).String()
+			guess(g, 1, "joe", from)
+			guess(g, 1, long, from)
+		}
+		list := g.Slowed()
+		if len(list) != 2 || list[0].User != "joe" || list[0].Failures != 8 || time.Until(list[0].Until) != 10*time.Minute || len(list[1].User) > maxName {
+			t.Errorf("slowed: %+v", list)
+		}
+		time.Sleep(10 * time.Minute)
+		if list := g.Slowed(); len(list) != 0 || g.slowed.Len() != 0 {
+			t.Errorf("slowed after the window: %+v", list)
+		}
+	})
+}
