@@ -368,14 +368,15 @@ type S3 struct {
 	// all objects, as new ones do, have no such lists.
 	KeepACL bool `yaml:"keep_acl"`
 	// Remove what killed servers have left of multipart uploads below the prefix, when it is that old; 0 means
-	// never. Longer than any upload into the bucket takes, whoever makes it.
+	// never. Longer than any upload into the bucket takes, whoever makes it. What can be resumed, or waits for its rename, has
+	// resume_expire instead.
 	AbandonAfter time.Duration `yaml:"abandon_after"`
 	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
 	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
-	// request more per upload and SIZE, and two for files of more than one part.
+	// request more per upload, SIZE and listing, and two for files of more than one part. Users and profiles can say otherwise.
 	Cut string `yaml:"cut" enum:"discard,resume"`
-	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
-	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
+	// How long what could be resumed, or waits for its rename (publish_on_rename), is kept, and what killed servers have left in ".ftpgw/"
+	// below the prefix. Longer than any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.
 	ResumeExpire time.Duration `yaml:"resume_expire"`
 	S3Objects
 }
@@ -409,7 +410,7 @@ type GCS struct {
 	Anonymous bool `yaml:"anonymous"`
 	// What happens to the part of a cut upload that has arrived: discard, or resume: it is kept in the bucket where
 	// no one sees it, and a client that asks for the SIZE can go on there, also after this server was killed. Costs one
-	// request more per upload and SIZE, and two for files of more than one part.
+	// request more per upload, SIZE and listing, and two for files of more than one part. Users and profiles can say otherwise.
 	Cut string `yaml:"cut" enum:"discard,resume"`
 	// How long what could be resumed is kept, and what killed servers have left in ".ftpgw/" below the prefix. Longer than
 	// any upload takes, and shorter than a rule of the bucket that aborts multipart uploads.

@@ -15,6 +15,7 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/integration/fault"
 	"github.com/ftp-gateway/ftp-gateway/integration/servers"
 	"github.com/ftp-gateway/ftp-gateway/integration/store"
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 	"github.com/ftp-gateway/ftp-gateway/vfs/s3"
 )
@@ -416,6 +417,74 @@ func TestPublishOnMinIO(t *testing.T) {
 				t.Error(err)
 			}
 		}
+	}
+	if open, err := raw.Uploads(ctx); err != nil || len(open) > 0 {
+		t.Errorf("uploads are left open: %q, %v", open, err)
+	}
+}
+
+// Whose credentials reach the own home only can do it there: the notes are in the home.
+func TestPublishInAConfinedHome(t *testing.T) {
+	m, raw := minio(t)
+	ctx := t.Context()
+	whole, err := s3.New(context.WithoutCancel(ctx), s3.Options{Bucket: bucket, Endpoint: m.URL(), Profile: "minio",
+		AccessKey: servers.S3Key, SecretKey: servers.S3Secret, Budget: object.NewBudget(budget)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	policy, err := whole.Confine("site/cam7/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := whole.As(s3.Role{ARN: "arn:minio:iam:::role/ftp", SessionName: "ftp-cam7", Policy: policy, Endpoint: m.URL()})
+	eventually(t, "MinIO knows of roles", func(ctx context.Context) (bool, error) {
+		_, err := own.List(ctx, "site/cam7/", "", 1)
+		return err == nil, err
+	})
+	all, err := object.NewParks(whole, "site/.ftpgw/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parks, err := all.On(own, "site/cam7/.ftpgw/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := object.New(own, object.Options{Prefix: "site/cam7", Scratch: "site/cam7/.ftpgw/", Pending: parks,
+		Publish: []object.Rule{{From: [2]string{"", ".tmp"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/x.tmp", "/y.tmp"} {
+		f, err := tree.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(random(4, 6<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var names []string
+	for fi, err := range vfs.List(tree, "/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, fi.Name())
+	}
+	if slices.Sort(names); !slices.Equal(names, []string{"x.tmp", "y.tmp"}) {
+		t.Errorf("listing %q", names)
+	}
+	if err := tree.Rename("/x.tmp", "/x"); err != nil {
+		t.Error(err)
+	}
+	if err := tree.Remove("/y.tmp"); err != nil {
+		t.Error(err)
+	}
+	if names, err := raw.Names(ctx, ""); err != nil || !slices.Equal(names, []string{"site/cam7/x"}) {
+		t.Errorf("files %q, %v", names, err)
 	}
 	if open, err := raw.Uploads(ctx); err != nil || len(open) > 0 {
 		t.Errorf("uploads are left open: %q, %v", open, err)
