@@ -63,6 +63,7 @@ func TestResumeOfCuts(t *testing.T) {
 				ask := g.login(t, false)
 				eventually(t, "the upload is parked", func(context.Context) (bool, error) { return sizeOf(t, ask, name) == n, nil })
 				ask.Quit()
+				g.waitNoSessions(t) // it tells the size a moment before it lets go of the name
 			}
 			clean := func(t *testing.T, name string) {
 				t.Helper()
