@@ -219,6 +219,15 @@ passive:
 `, `FILE:7: passive.address.nonsense: "nonsense" is not an IP address (hint: the keys here are addresses of this machine, the values what clients are told)`},
 		{"one port", head + "anonymous: {home: \"disk:/\"}\npassive: {ports: 30000, address: 1.2.3}\n", `FILE:3: passive.address: "1.2.3" is neither an IPv4 address nor a host name
 FILE:3: passive.ports: warning: with one port each client address can have one transfer at a time (hint: use ten or more)`},
+		{"limits of appends", `backends:
+  b: {type: s3, bucket: pictures, region: x, append_copy_max: -1}
+  c: {type: gcs, bucket: archive, append_through_max: 1XB}
+`, `FILE:2: backends.b.append_copy_max: "-1" is not a size, want for example 256MiB or 2MB
+FILE:3: backends.c.append_through_max: "1XB" is not a size, want for example 256MiB or 2MB`},
+		{"a limit of nothing", `backends:
+  a: {type: s3, bucket: pictures, region: x, profile: gcs, append_copy_max: 1GiB}
+anonymous: {home: "a:/"}
+`, `FILE:2: backends.a.append_copy_max: warning: bounds nothing: the server of this profile copies no parts (hint: set append_through_max)`},
 		{"budget", `memory: {upload_budget: 7MiB}
 anonymous: {home: "b:/"}
 backends:
