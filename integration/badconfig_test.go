@@ -25,6 +25,8 @@ func TestRefusedAtStart(t *testing.T) {
 		{"a misspelt key inside", "path_style", "path_stile", "path_stile", []string{"path_stile", "path_style"}},
 		{"a missing certificate", w.certs.Cert, w.certs.Cert + ".gone", w.certs.Cert, []string{"cert.pem.gone", "hint"}},
 		{"a bucket that does not exist", "bucket: " + bucket, "bucket: no-such-bucket", "no-such-bucket", []string{"no-such-bucket", "hint"}},
+		{"a misspelt name in the prefix", "format: text", "format: line, prefix: '[{usre}]'", "log:", []string{"log.prefix", "{usre}", "did you mean", "{user}"}},
+		{"a socket that is a file", "metrics:", "admin: {socket: /dev/null}\nmetrics:", "admin:", []string{"admin.socket", "no socket", "hint"}},
 		{"a back end that does not exist", `"store:/"`, `"stoer:/"`, "stoer:/", []string{"stoer"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

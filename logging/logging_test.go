@@ -86,7 +86,9 @@ func TestLines(t *testing.T) {
 		{"failed", func() {
 			stranger.Warn("login failed", "user", "o'neil\n", "reason", errors.New("auth: wrong"), "attempt", 2)
 		}, `W 192.0.2.7:40112-[cam7] USER 'o\'neil\n' failed login. reason="auth: wrong" attempt=2`},
-		{"transfer", func() { in.Info("STOR", "path", "/a.jpg", "result", "done", "bytes", int64(1024), "seconds", 0.0123, "code", 226) },
+		{"transfer", func() {
+			in.Info("STOR", "path", "/a.jpg", "result", "done", "bytes", int64(1024), "seconds", 0.0123, "code", 226)
+		},
 			"I 192.0.2.7:40112-[cam7] STOR /a.jpg completed=1 bytes=1024 seconds=0.012 code=226"},
 		{"cut", func() {
 			in.Warn("STOR", "path", "/a b.jpg", "result", "cut", "bytes", int64(3), "seconds", 1.0, "code", 426, "err", io.ErrUnexpectedEOF)

@@ -55,6 +55,7 @@ func TestHooks(t *testing.T) {
 	got := scrape(t, m, new(Health))
 	for _, want := range []string{
 		`ftp_gateway_bans_total 5`,
+		`ftp_gateway_slowed_users 1`,
 		`ftp_gateway_banned_addresses 2`,
 		`ftp_gateway_connections_refused_total{reason="banned"} 0`,
 		`ftp_gateway_sessions 1`,
@@ -166,6 +167,35 @@ func TestHealth(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "ready again"); n != 3 {
 			t.Errorf("%d checks are ready again, want 3:\n%s", n, &log)
+		}
+	})
+}
+
+// Who asks for the latest does not wait for checks that hang, and brings about the next answer.
+func TestHealthLatest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		h := &Health{Checks: []Check{{"backend cams", func(context.Context) error { <-hang; return errors.New("gone") }}}}
+		latest := func() (string, bool) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			failed, degraded, ran := h.Latest(ctx)
+			return strings.Join(append(failed, degraded...), ","), !ran.IsZero()
+		}
+		for range 2 {
+			if failed, known := latest(); known || failed != "" {
+				t.Errorf("before any answer: %q, %v", failed, known)
+			}
+		}
+		close(hang)
+		synctest.Wait()
+		if failed, known := latest(); !known || failed != "backend cams" {
+			t.Errorf("%q, %v; want the failure", failed, known)
+		}
+		h.Checks[0].Ready = func(context.Context) error { return nil }
+		time.Sleep(11 * time.Second)
+		if failed, known := latest(); !known || failed != "" {
+			t.Errorf("%q, %v; want none", failed, known)
 		}
 	})
 }
