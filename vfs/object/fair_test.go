@@ -97,7 +97,7 @@ func TestBudgetStoppedBesideFast(t *testing.T) {
 		{"8 one byte before the part is full", same(8, part-1), 60, func(i int) int { return 100000 * (1 + i) }},
 		{"8 with a full part", same(8, part), 60, func(i int) int { return 100000 * (1 + i) }},
 		{"8 in the third part", same(8, 3*part-blockSize), 40, func(i int) int { return 300000 * (1 + i) }},
-		{"5000 new ones beside 12 that stop at 3 MiB", same(12, 3<<20), 5000, func(i int) int { return 20000 * (1 + i%13) }},
+		{"5000 new ones beside 12 that stop at 3 MiB", same(12, 3<<20), 5000, func(i int) int { return 5000 * (1 + i%67) }},
 	} {
 		for _, order := range []string{"stopped first", "all at once"} {
 			t.Run(c.name+", "+order, func(t *testing.T) {
