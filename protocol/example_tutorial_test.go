@@ -21,6 +21,7 @@ import (
 
 	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/auth/guard"
+	"github.com/ftp-gateway/ftp-gateway/logging"
 	"github.com/ftp-gateway/ftp-gateway/protocol"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/local"
@@ -324,25 +325,24 @@ func Example_limits() {
 
 // The log, with each command and reply, under a name of one's own.
 func Example_logging() {
+	out := untimed{os.Stdout}
 	// page: logging
-	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		Level: slog.LevelDebug, // each command and reply, passwords as stars
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "remote" || a.Key == "local" || a.Key == "seconds" {
-				return slog.Attr{} // what the test of this example cannot foresee
-			}
-			return a
-		},
-	})
+	handler, err := logging.New(logging.Options{
+		Format: logging.Line,
+		Prefix: "intake [{user}]",
+		Level:  slog.LevelDebug, // each command and reply, passwords as stars
+	}, out)
+	if err != nil {
+		log.Fatal(err)
+	}
 	srv := &protocol.Server{
 		Auth: allIn(auth.PermAll), OpenFS: protocol.Homes(afero.NewMemMapFs()),
-		Log: slog.New(handler).With("server", "intake"),
+		Log: slog.New(handler),
 	}
 	// end
 	ended := make(chan bool, 1)
 	srv.Hooks.Disconnect = func(protocol.Client, time.Duration) { ended <- true }
 	address, stop := serve(srv, protocol.Listener{})
-	defer stop()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		log.Fatal(err)
@@ -350,18 +350,19 @@ func Example_logging() {
 	defer conn.Close()
 	fmt.Fprint(conn, "USER ann\r\nPASS secret\r\nQUIT\r\n")
 	<-ended
+	stop()
 	// Output:
-	// level=DEBUG msg="session begins" server=intake session=1
-	// level=DEBUG msg="-> 220 ftp-gateway ready." server=intake session=1
-	// level=DEBUG msg="<- USER ann" server=intake session=1
-	// level=DEBUG msg="-> 331 Password required" server=intake session=1
-	// level=DEBUG msg="<- PASS ******" server=intake session=1
-	// level=INFO msg=login server=intake session=1 user=ann tls=false
-	// level=DEBUG msg="-> 230 Login successful" server=intake session=1 user=ann
-	// level=DEBUG msg="<- QUIT" server=intake session=1 user=ann
-	// level=DEBUG msg="-> 221 Goodbye" server=intake session=1 user=ann
-	// level=INFO msg=logout server=intake session=1 user=ann
-	// level=DEBUG msg="session ended" server=intake session=1 user=ann
+	// [D] intake [] session begins
+	// [D] intake [] -> 220 ftp-gateway ready.
+	// [D] intake [] <- USER ann
+	// [D] intake [ann] -> 331 Password required
+	// [D] intake [ann] <- PASS ******
+	// [I] intake [ann] USER 'ann' logged in. tls=false
+	// [D] intake [ann] -> 230 Login successful
+	// [D] intake [ann] <- QUIT
+	// [D] intake [ann] -> 221 Goodbye
+	// [I] intake [ann] USER 'ann' logged out.
+	// [D] intake [ann] session ended
 }
 
 // A user with other rights in some directories.
