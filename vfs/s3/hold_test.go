@@ -173,7 +173,7 @@ func Test46PartsOfTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := pattern(1, 11<<20)
+	data := pattern(1, 2*minPart+1)
 	if _, err := u.Write(data); err != nil {
 		t.Fatal(err)
 	}
