@@ -38,6 +38,7 @@ test: packages ## everything, and what it needs
 
 unit: ## the product's own tests with the race detector
 	go test -race -timeout 15m ./...
+	go test -run '^TestIdleStack$$' ./protocol
 
 # What runs before Ceph has a target of its own: installing it takes longer than most of the tests.
 CEPH := RadosGW|TestSoak$$
