@@ -38,6 +38,7 @@ test: packages ## everything, and what it needs
 
 unit: ## the product's own tests with the race detector
 	go test -race -timeout 15m ./...
+	go test -run '^TestIdleStack$$' ./protocol
 
 # What runs before Ceph, 200 MB of Debian's packages.
 CEPH := RadosGW|TestSoak$$

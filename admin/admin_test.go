@@ -111,7 +111,7 @@ func running(t *testing.T) (*Server, *Client, string) {
 func TestDebugRules(t *testing.T) {
 	s, c, _ := running(t)
 	ctx := t.Context()
-	for _, bad := range []Debug{{}, {Address: "10.0.0.0/99"}, {User: "a", Seconds: -1}, {User: "a", Seconds: 1e18}} {
+	for _, bad := range []Debug{{}, {Address: "10.0.0.0/99"}, {User: "a", Seconds: -1}, {User: "a", Seconds: 1e18}, {User: "a", All: true}} {
 		if err := c.SetDebug(ctx, bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
@@ -175,7 +175,8 @@ func TestBansAndSessions(t *testing.T) {
 
 // What is no request of ours is refused, and whatever is sent is bounded.
 func TestOddRequests(t *testing.T) {
-	_, c, _ := running(t)
+	s, c, _ := running(t)
+	s.Rules.Set(logging.Rule{User: "cam7"})
 	for _, tt := range []struct {
 		method, path, body string
 		want               int
@@ -183,6 +184,8 @@ func TestOddRequests(t *testing.T) {
 		{"PUT", "/v1/debug", `{"usr": "x"}`, http.StatusBadRequest},
 		{"PUT", "/v1/debug", `[`, http.StatusBadRequest},
 		{"PUT", "/v1/debug", `{"user": "` + strings.Repeat("x", maxBody) + `"}`, http.StatusBadRequest},
+		{"DELETE", "/v1/debug", `{"usr": "x"}`, http.StatusBadRequest},
+		{"DELETE", "/v1/debug", `{"user": "cam7`, http.StatusBadRequest},
 		{"DELETE", "/v1/sessions/x", "", http.StatusBadRequest},
 		{"POST", "/v1/debug", "", http.StatusMethodNotAllowed},
 		{"GET", "/", "", http.StatusNotFound},
@@ -199,5 +202,8 @@ func TestOddRequests(t *testing.T) {
 		if resp.StatusCode != tt.want {
 			t.Errorf("%s %s: %s, want %d", tt.method, tt.path, resp.Status, tt.want)
 		}
+	}
+	if len(s.Rules.All()) != 1 {
+		t.Errorf("a request that cannot be read has removed rules: %v", s.Rules.All())
 	}
 }

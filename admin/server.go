@@ -118,7 +118,11 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) setDebug(w http.ResponseWriter, r *http.Request) {
 	var d Debug
-	rule, err := readDebug(r, &d)
+	if err := read(r, &d); err != nil {
+		refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	rule, err := d.rule()
 	switch {
 	case err != nil:
 		refuse(w, http.StatusBadRequest, err)
@@ -132,14 +136,16 @@ func (s *Server) setDebug(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) unsetDebug(w http.ResponseWriter, r *http.Request) {
 	var d Debug
-	rule, err := readDebug(r, &d)
-	switch {
-	case err != nil && d != (Debug{}):
+	if err := read(r, &d); err != nil { // not to be taken for one that names nothing
 		refuse(w, http.StatusBadRequest, err)
 		return
-	case err != nil: // nothing was named
+	}
+	if d == (Debug{}) {
 		s.Rules.Clear()
-	case !s.Rules.Unset(rule):
+	} else if rule, err := d.rule(); err != nil {
+		refuse(w, http.StatusBadRequest, err)
+		return
+	} else if !s.Rules.Unset(rule) {
 		refuse(w, http.StatusNotFound, errors.New("there is no such rule"))
 		return
 	}
@@ -150,13 +156,13 @@ func (s *Server) unsetDebug(w http.ResponseWriter, r *http.Request) {
 // maxDebug is the longest that can be asked for; beyond it a time has no end.
 const maxDebug = 365 * 24 * time.Hour
 
-// readDebug reads the rule that a request is about.
-func readDebug(r *http.Request, d *Debug) (rule logging.Rule, err error) {
-	if err := read(r, d); err != nil {
-		return rule, err
-	}
-	if d.User == "" && d.Address == "" && !d.All {
+// rule is the rule that a request is about.
+func (d *Debug) rule() (rule logging.Rule, err error) {
+	switch named := d.User != "" || d.Address != ""; {
+	case !named && !d.All:
 		return rule, errors.New("name a user or an address, or say all")
+	case named && d.All:
+		return rule, errors.New("all is more than a user or an address: say one of them")
 	}
 	rule.User = d.User
 	if d.Address != "" {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -29,9 +30,13 @@ func Listen(path string) (net.Listener, error) {
 	case fi.Mode().Type() != fs.ModeSocket:
 		return nil, fmt.Errorf("%s is there already, and no socket", path)
 	default:
-		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
 			c.Close()
 			return nil, fmt.Errorf("%s is in use by another process", path)
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) { // somebody listens, and has no time or lets nobody in
+			return nil, fmt.Errorf("%s cannot be told from one in use: %w", path, err)
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, err

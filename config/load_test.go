@@ -68,8 +68,11 @@ FILE:5: log.prefix: "{remote}-[{usr}]" holds {usr} (hint: did you mean "{user}"?
 			"FILE:3: log.prefix: holds a character that does not print"},
 		{"prefix without a meaning", "anonymous: {home: 'disk:/'}\n" + head + `log: {prefix: "{user}"}`,
 			"FILE:3: log.prefix: warning: has no meaning in the format text (hint: set log.format: line)"},
-		{"files of the log", "anonymous: {home: 'disk:/'}\n" + head + `log: {file: /nowhere/a, xferlog: /nowhere/./a}`,
-			"FILE:3: log.xferlog: /nowhere/./a is the file of log.file already"},
+		{"files of the log", "anonymous: {home: 'disk:/'}\n" + head + `log: {file: /dev/a, xferlog: /dev/./a}`,
+			"FILE:3: log.xferlog: /dev/./a is the file of log.file already"},
+		{"files of the log nowhere", "anonymous: {home: 'disk:/'}\n" + head + `log: {file: /nowhere/a, xferlog: /dev}`,
+			`FILE:3: log.file: there is no directory /nowhere (hint: make the directory, or correct the name)
+FILE:3: log.xferlog: /dev is a directory (hint: name a file in it)`},
 		{"admin socket", "anonymous: {home: 'disk:/'}\n" + head + `admin: {socket: /nowhere/at/all}`,
 			"FILE:3: admin.socket: there is no directory /nowhere (hint: make the directory, or correct the name)"},
 		{"admin socket is a file", "anonymous: {home: 'disk:/'}\n" + head + `admin: {socket: /dev/null}`,

@@ -69,8 +69,10 @@ func (k *checker) log() {
 			k.errorf(f.at, "", "%s is the file of %s already", f.name, files[i].at)
 		}
 		files = append(files, f)
-		if fi, err := os.Stat(f.name); err == nil && fi.IsDir() {
+		if isDir(f.name) {
 			k.errorf(f.at, "name a file in it", "%s is a directory", f.name)
+		} else if dir := filepath.Dir(f.name); !isDir(dir) {
+			k.errorf(f.at, "make the directory, or correct the name", "there is no directory %s", dir)
 		}
 	}
 }

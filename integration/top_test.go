@@ -287,7 +287,7 @@ func TestStaleSocket(t *testing.T) {
 	if _, err := os.Lstat(socket); err != nil {
 		t.Fatalf("a killed gateway took its socket away: %v", err)
 	}
-	if out, err := operate(t, "top", "--once", "--socket", socket); err == nil || !strings.Contains(out, "connection refused") {
+	if out, err := operate(t, "top", "--once", "--socket", socket); err == nil || !strings.Contains(out, "connection refused (hint: ") {
 		t.Errorf("nobody answers: %v, %s", err, out)
 	}
 	g.start(t, t)

@@ -3,7 +3,7 @@
 //
 //	rules := &logging.Rules{}
 //	h, err := logging.New(logging.Options{Format: logging.Line, Prefix: logging.DefaultPrefix, Level: slog.LevelInfo, Rules: rules}, os.Stderr)
-//	srv := &protocol.Server{Log: slog.New(h)}
+//	srv := &protocol.Server{Log: slog.New(h)} // if err is nil
 //	rules.Set(logging.Rule{User: "cam7", Until: time.Now().Add(10 * time.Minute)})
 //
 // Whatever strangers choose, such as names of users and files, stays within its line and within its field: what does not print is

@@ -23,7 +23,7 @@ func Example() {
 	rules.Set(logging.Rule{User: "cam7", Until: time.Now().Add(10 * time.Minute)})
 
 	// What the server does for each session; here with a time that stays.
-	session := h.WithClient(protocol.Client{ID: 1, Remote: netip.MustParseAddrPort("192.0.2.7:40112"), Claimed: "cam7"})
+	session := h.WithClient(&protocol.Client{ID: 1, Remote: netip.MustParseAddrPort("192.0.2.7:40112"), Claimed: "cam7"})
 	if session.Enabled(context.Background(), slog.LevelDebug) {
 		at := time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 		session.Handle(context.Background(), slog.NewRecord(at, slog.LevelDebug, "<- PASS ******", 0))

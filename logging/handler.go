@@ -85,8 +85,8 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 }
 
 // WithClient implements protocol.LogHandler.
-func (h *Handler) WithClient(c protocol.Client) slog.Handler {
-	return &Handler{h.out.withClient(&c), h.level, h.rules, &c}
+func (h *Handler) WithClient(c *protocol.Client) slog.Handler {
+	return &Handler{h.out.withClient(c), h.level, h.rules, c}
 }
 
 // attrs is a handler of the standard library, in which the client is attributes.

@@ -73,7 +73,7 @@ func TestPrefix(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	h, out := made(t, Options{Format: Line, Prefix: DefaultPrefix, Level: slog.LevelDebug})
-	of := func(user, claimed string) *slog.Logger { return slog.New(h.WithClient(client(user, claimed))) }
+	of := func(user, claimed string) *slog.Logger { return slog.New(h.WithClient(new(client(user, claimed)))) }
 	in, stranger := of("cam7", "cam7"), of("", "cam7")
 	tests := []struct {
 		name string
@@ -132,7 +132,7 @@ func TestNothingForged(t *testing.T) {
 	const odd = "a\x1b[31m\u0085b\u2028\u202e\u009b\x7f\r\n[I 2026-01-01 00:00:00] - forged"
 	for _, f := range []Format{Text, JSON, Line} {
 		h, out := made(t, Options{Format: f, Prefix: "{user} {host} {software}"})
-		log := slog.New(h.WithClient(protocol.Client{User: odd, Host: odd, Software: odd}))
+		log := slog.New(h.WithClient(&protocol.Client{User: odd, Host: odd, Software: odd}))
 		log.With("k", odd).Info(odd, "path", odd, "err", errors.New(odd), "any", []string{odd})
 		log.Warn("login failed", "user", odd)
 		got := out.String()
@@ -148,7 +148,7 @@ func TestNothingForged(t *testing.T) {
 // The client is attributes in text and JSON.
 func TestClientAttributes(t *testing.T) {
 	h, out := made(t, Options{Format: JSON})
-	slog.New(h.WithClient(client("cam7", "cam7"))).Info("login", "tls", true)
+	slog.New(h.WithClient(new(client("cam7", "cam7")))).Info("login", "tls", true)
 	var got map[string]any
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func TestClientAttributes(t *testing.T) {
 	}
 	out.Reset()
 	h, out = made(t, Options{Format: Text})
-	slog.New(h.WithClient(client("", "cam7"))).Info("hello")
+	slog.New(h.WithClient(new(client("", "cam7")))).Info("hello")
 	if s := out.String(); !strings.HasSuffix(s, "msg=hello session=7 remote=192.0.2.7:40112\n") {
 		t.Errorf("before the login: %q", s)
 	}
@@ -186,7 +186,7 @@ func TestRules(t *testing.T) {
 	for _, tt := range tests {
 		rules := &Rules{}
 		h, _ := made(t, Options{Format: Line, Level: slog.LevelInfo, Rules: rules})
-		log := slog.New(h.WithClient(tt.client)).With("k", 1)
+		log := slog.New(h.WithClient(&tt.client)).With("k", 1)
 		if log.Enabled(t.Context(), slog.LevelDebug) {
 			t.Errorf("%s: debug without a rule", tt.name)
 		}
@@ -208,7 +208,7 @@ func TestRuleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rules := &Rules{}
 		h, out := made(t, Options{Format: Line, Level: slog.LevelWarn, Rules: rules})
-		log := slog.New(h.WithClient(client("cam7", "")))
+		log := slog.New(h.WithClient(new(client("cam7", ""))))
 		rules.Set(Rule{User: "cam7", Until: time.Now().Add(time.Hour)})
 		rules.Set(Rule{User: "cam7", Until: time.Now().Add(time.Minute)}) // in its place
 		log.Debug("in time")
@@ -241,7 +241,7 @@ func TestAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, ctx := slog.New(h.WithClient(client("cam7", "cam7"))), t.Context()
+	log, ctx := slog.New(h.WithClient(new(client("cam7", "cam7")))), t.Context()
 	if n := testing.AllocsPerRun(100, func() { log.Enabled(ctx, slog.LevelDebug) }); n != 0 {
 		t.Errorf("a line that is not wanted: %v allocations", n)
 	}
@@ -255,7 +255,7 @@ func BenchmarkLine(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	log := slog.New(h.WithClient(client("cam7", "cam7")))
+	log := slog.New(h.WithClient(new(client("cam7", "cam7"))))
 	for b.Loop() {
 		log.Info("STOR", "path", "/a.jpg", "result", "done", "bytes", int64(1024), "seconds", 0.0123, "code", 226)
 	}

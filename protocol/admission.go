@@ -69,7 +69,7 @@ func (s *Server) refuse(l *Listener, c net.Conn, reason, text string) {
 	if reason == "banned" {
 		level = slog.LevelDebug // the ban has been told, and its object goes on knocking
 	}
-	s.clientLog(Client{Remote: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}).Log(context.Background(), level, "connection refused", "reason", reason)
+	s.clientLog(&Client{Remote: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}).Log(context.Background(), level, "connection refused", "reason", reason)
 	if h := s.Hooks.Refused; h != nil {
 		h(reason)
 	}

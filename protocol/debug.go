@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -13,7 +14,7 @@ func (s *session) debugCommand(verb, arg string) {
 }
 
 // starred is a command line without the passwords in it. What is no command tells as much as one: " PASS x", "PASS\tx",
-// "PASSWORD x", "PASSx"; and SITE has commands elsewhere that change a password.
+// "PASSWORD x", "PASSx", "QUOTE PASS x"; and SITE has commands elsewhere that change a password.
 func starred(said string) string {
 	words := strings.Fields(strings.ToUpper(said))
 	if len(words) == 0 {
@@ -28,6 +29,13 @@ func starred(said string) string {
 	if words[0] == "SITE" && len(words) > 1 {
 		if verb, ok := secretive(words[1]); ok {
 			return "SITE " + verb + " ******"
+		}
+	}
+	if commands[words[0]] == nil { // "QUOTE PASS x", which a client should have sent without its first word
+		for i, w := range words {
+			if verb, ok := secretive(w); ok || w == "ACCT" {
+				return strings.Join(append(words[:i:i], cmp.Or(verb, w), "******"), " ")
+			}
 		}
 	}
 	return said

@@ -26,6 +26,7 @@ func (s *session) cmdRETR(p string) {
 	}
 	t, fsys := s.newTransfer("RETR", p, false)
 	var f afero.File
+	var size int64 // not t's, which STAT looks at meanwhile
 	s.prepare(t, func() (err error) {
 		opened, err := vfs.OpenFrom(fsys, p, offset)
 		if err != nil {
@@ -41,10 +42,10 @@ func (s *session) cmdRETR(p string) {
 		case offset > fi.Size(), rang != nil && offset > 0 && offset == fi.Size():
 			return &fs.PathError{Op: "open", Path: p, Err: vfs.ErrBadOffset}
 		}
-		t.size = max(0, fi.Size()-offset)
+		size = max(0, fi.Size()-offset)
 		if rang != nil {
-			t.size = min(t.size, rang.to-rang.from)
-			f = &section{File: f, left: t.size}
+			size = min(size, rang.to-rang.from)
+			f = &section{File: f, left: size}
 		}
 		return nil
 	}, func(err error) {
@@ -55,6 +56,7 @@ func (s *session) cmdRETR(p string) {
 			s.refuseTransfer(t, err, asking)
 			return
 		}
+		t.size = size
 		t.body = &download{f: f, ascii: s.ascii(), kernel: !s.srv.NoSendfile}
 		s.begin(t, "Opening data connection for "+path.Base(p)+sizeText(t.size))
 	})

@@ -3,8 +3,10 @@ package protocol_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,14 +24,20 @@ type hanging struct {
 	asked chan string   // the name of each call that waits
 	let   chan struct{} // one for each that may go on
 	panic bool          // it ends in a panic then
+	deaf  bool          // it goes on behind being called off
 }
 
 func (h *hanging) WithContext(ctx context.Context) afero.Fs {
-	return &hanging{h.Fs, ctx, h.asked, h.let, h.panic}
+	return &hanging{h.Fs, ctx, h.asked, h.let, h.panic, h.deaf}
 }
 
 func (h *hanging) wait(name string) error {
 	h.asked <- name
+	if h.deaf {
+		<-h.ctx.Done()
+		<-h.let
+		return nil
+	}
 	select {
 	case <-h.let:
 		if h.panic {
@@ -63,14 +71,14 @@ func (h *hanging) Rename(from, to string) error {
 }
 
 // hang starts a server with a tree that has a file f and answers slowly.
-func hang(t *testing.T, change func(*hanging)) (*server, *hanging) {
+func hang(t *testing.T, change func(*server, *hanging)) (*server, *hanging) {
 	t.Helper()
 	h := &hanging{ctx: t.Context(), asked: make(chan string, 16), let: make(chan struct{}, 16)}
 	s := start(t, protocol.TLSExplicit, func(s *server) {
 		h.Fs = s.tree.FS
 		s.OpenFS = func(context.Context, *auth.Account) (afero.Fs, error) { return h, nil }
 		if change != nil {
-			change(h)
+			change(s, h)
 		}
 	})
 	if err := os.WriteFile(s.path("f"), []byte("text"), 0o600); err != nil {
@@ -171,7 +179,7 @@ func TestGoneWhileTheTreeIsAsked(t *testing.T) {
 
 // TestPanicBeforeTheTransfer ends its session and no other.
 func TestPanicBeforeTheTransfer(t *testing.T) {
-	s, h := hang(t, func(h *hanging) { h.panic = true })
+	s, h := hang(t, func(_ *server, h *hanging) { h.panic = true })
 	c := dial(t, s.addr).login()
 	d := c.data()
 	defer d.Close()
@@ -184,6 +192,88 @@ func TestPanicBeforeTheTransfer(t *testing.T) {
 	}
 	dial(t, s.addr).login()
 	s.waitLog("msg=panic")
+}
+
+// TestEndedWhileTheTreeIsAsked ends the session, or the server, before the 150: one refusal, told once. Where the tree does not hear of
+// it and opens the file all the same, that is given up.
+func TestEndedWhileTheTreeIsAsked(t *testing.T) {
+	ends := map[string]func(s *server){
+		"kick": func(s *server) { s.End(s.List()[0].ID) },
+		"shutdown": func(s *server) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			s.Shutdown(ctx)
+		},
+	}
+	for name, end := range ends {
+		for _, deaf := range []bool{false, true} {
+			for _, line := range []string{"STOR new", "RETR f", "MLSD"} {
+				t.Run(fmt.Sprintf("%s/%v/%s", name, deaf, line), func(t *testing.T) {
+					told := make(chan protocol.Command, 16)
+					s, h := hang(t, func(s *server, h *hanging) {
+						h.deaf, h.Fs = deaf, s.tree
+						s.Hooks.Command = func(c protocol.Command) {
+							if strings.HasPrefix(line, c.Verb) {
+								told <- c
+							}
+						}
+					})
+					c := dial(t, s.addr).login()
+					d := c.data()
+					defer d.Close()
+					c.send(line)
+					<-h.asked
+					c.cmd(200, "NOOP")
+					done := make(chan bool)
+					go func() { end(s); close(done) }()
+					if deaf {
+						h.let <- struct{}{}
+					}
+					c.want(426)
+					c.want(421)
+					if _, _, err := c.reply(); err == nil {
+						t.Error("the session goes on")
+					}
+					<-done
+					s.waitLog("session ended")
+					if len(told) != 1 || (<-told).Code != 426 {
+						t.Errorf("the command was told otherwise than once, as 426")
+					}
+					s.mu.Lock()
+					if n := len(s.transfers); n != 0 {
+						t.Errorf("%d transfers are told", n)
+					}
+					s.mu.Unlock()
+					if ends := s.tree.seen(); line == "STOR new" && deaf && !slices.Equal(ends, []string{"abort"}) || !deaf && len(ends) != 0 {
+						t.Errorf("the file's end: %q", ends)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestQuitWhileTheTreeIsAsked has QUIT sent ahead: what was asked for comes first.
+func TestQuitWhileTheTreeIsAsked(t *testing.T) {
+	s, h := hang(t, nil)
+	c := dial(t, s.addr).login()
+	d := c.data()
+	c.send("STOR new")
+	<-h.asked
+	c.send("RNFR new\r\nRNTO newer\r\nQUIT")
+	if _, err := d.Write([]byte("whole")); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	c.raw.CloseWrite()
+	h.let <- struct{}{}
+	h.let <- struct{}{} // for the rename
+	for _, code := range []int{150, 226, 350, 250, 221} {
+		c.want(code)
+	}
+	if b, err := os.ReadFile(s.path("newer")); err != nil || string(b) != "whole" {
+		t.Errorf("%q, %v", b, err)
+	}
 }
 
 var _ vfs.Contexter = (*hanging)(nil)

@@ -15,11 +15,12 @@ import (
 // get the attributes "session", "remote" and, behind the login, "user".
 type LogHandler interface {
 	slog.Handler
-	WithClient(c Client) slog.Handler
+	// WithClient may keep c, which nobody changes any more.
+	WithClient(c *Client) slog.Handler
 }
 
 // clientLog is the logger of a client's lines.
-func (s *Server) clientLog(c Client) *slog.Logger {
+func (s *Server) clientLog(c *Client) *slog.Logger {
 	if h, ok := s.log.Handler().(LogHandler); ok {
 		return slog.New(h.WithClient(c))
 	}
@@ -42,8 +43,8 @@ func (c Client) LogAttrs() []slog.Attr {
 // introduce makes the session's logger, and shows others what is known of the client. It is called whenever that has changed.
 func (s *session) introduce() {
 	c := s.client()
-	s.log = s.srv.clientLog(c)
-	s.seen.client.Store(&c)
+	s.log = s.srv.clientLog(&c)
+	s.seen.client.Store(&c) // the same as the log's: an idle session holds one
 }
 
 // debugging reports whether the session's lines at Debug go anywhere, which can change at any time.

@@ -15,6 +15,7 @@
 package xferlog
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"strconv"
@@ -43,6 +44,7 @@ type Log struct {
 	stopped chan struct{}
 	lost    atomic.Int64
 	told    atomic.Int64 // when a loss was last logged, in Unix seconds
+	known   atomic.Int64 // how many had been lost then
 }
 
 // New makes a log that writes to w, with times in the machine's zone or in UTC. Problem is told of lines that were lost. Close ends it.
@@ -56,6 +58,9 @@ func New(w io.Writer, local bool, problem *slog.Logger) *Log {
 func (l *Log) Close() {
 	close(l.stop)
 	<-l.stopped
+	if lost := l.lost.Load(); lost > l.known.Load() { // within the last minute
+		l.problem.Error("lines of the xferlog were lost", "lost", lost)
+	}
 }
 
 // Lost is how many lines were lost because the file was too slow, or its disk full.
@@ -89,8 +94,12 @@ func (l *Log) now() time.Time {
 func (l *Log) write() {
 	defer close(l.stopped)
 	batch := make([]byte, 0, batchSize)
+	torn := false // the file ends in the middle of a line
 	for {
 		batch = batch[:0]
+		if torn {
+			batch = append(batch, '\n')
+		}
 		n := int64(0)
 		select {
 		case line := <-l.queue:
@@ -108,8 +117,16 @@ func (l *Log) write() {
 		if n == 0 {
 			return // stopped, and nothing is left
 		}
-		if _, err := l.w.Write(batch); err != nil {
-			l.lose(n, err.Error())
+		written, err := l.w.Write(batch)
+		if written > 0 {
+			torn = batch[written-1] != '\n'
+		}
+		if err != nil {
+			lost := int64(bytes.Count(batch[written:], []byte("\n")))
+			if torn && written == 0 {
+				lost-- // the end of what was lost before
+			}
+			l.lose(lost, err.Error())
 		}
 	}
 }
@@ -127,6 +144,7 @@ func (l *Log) lose(n int64, why string) {
 	total := l.lost.Add(n)
 	now, last := time.Now().Unix(), l.told.Load()
 	if now-last >= 60 && l.told.CompareAndSwap(last, now) {
+		l.known.Store(total)
 		l.problem.Error("lines of the xferlog were lost", "err", why, "lost", total)
 	}
 }
@@ -152,7 +170,7 @@ func appendLine(b []byte, now time.Time, seconds int64, c protocol.Client, bytes
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, seconds, 10)
 	b = append(b, ' ')
-	b = c.Remote.Addr().AppendTo(b)
+	b = append(b, word(c.Remote.Addr().String())...)
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, bytes, 10)
 	b = append(b, ' ')

@@ -88,6 +88,9 @@ func TestSlowFile(t *testing.T) {
 	}
 	close(w.goOn)
 	l.Close()
+	if !strings.Contains(told.String(), "lost=5") {
+		t.Errorf("log %q; want it to tell in the end how many", told.String())
+	}
 	if w.lines != queueSize+1 {
 		t.Errorf("%d lines were written, want %d", w.lines, queueSize+1)
 	}
@@ -105,4 +108,36 @@ func TestFullDisk(t *testing.T) {
 	if l.Lost() != 1 || !strings.Contains(told.String(), "no space left") {
 		t.Errorf("%d lost, log %q", l.Lost(), told.String())
 	}
+}
+
+// tight is a disk that fills up, and has room again.
+type tight struct {
+	bytes.Buffer
+	room int
+}
+
+func (w *tight) Write(p []byte) (int, error) {
+	if len(p) <= w.room {
+		return w.Buffer.Write(p)
+	}
+	n, _ := w.Buffer.Write(p[:w.room])
+	w.room = 1 << 20
+	return n, errors.New("no space left")
+}
+
+// What the disk has taken of a line stays a line of its own.
+func TestTornLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &tight{room: 30}
+		l := New(w, false, slog.New(slog.DiscardHandler))
+		h := l.Hooks()
+		for _, name := range []string{"/a", "/b"} {
+			h.Changed(protocol.Client{}, protocol.Change{Verb: "DELE", Path: name})
+			synctest.Wait()
+		}
+		l.Close()
+		if lines := strings.Split(w.String(), "\n"); len(lines) != 3 || len(lines[0]) != 30 || !strings.Contains(lines[1], " /b b _ d ") || lines[2] != "" || l.Lost() != 1 {
+			t.Errorf("%q, %d lost", lines, l.Lost())
+		}
+	})
 }

@@ -75,7 +75,7 @@ func (l *logs) hooks() protocol.Hooks {
 	}
 	if l.lines {
 		of := func(c protocol.Client) *slog.Logger {
-			return slog.New(l.Handler().(protocol.LogHandler).WithClient(c))
+			return slog.New(l.Handler().(protocol.LogHandler).WithClient(&c))
 		}
 		h.Connect = func(c protocol.Client) { of(c).Info("FTP session opened (connect)") }
 		h.Disconnect = func(c protocol.Client, _ time.Duration) { of(c).Info("FTP session closed (disconnect).") }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -33,7 +34,11 @@ func (f *socketFlags) ask(cmd *cobra.Command, env func(string) (string, bool), d
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return asRefused(do(ctx, c))
+	err = do(ctx, c)
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+		err = fmt.Errorf("no server answers at %s: %w (hint: it needs admin.socket in its configuration; say by --socket or --config where that is)", path, op.Err)
+	}
+	return asRefused(err)
 }
 
 func newSessions(env func(string) (string, bool)) *cobra.Command {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -102,8 +103,21 @@ func watch(ctx context.Context, c *admin.Client, s screen, every time.Duration) 
 	}()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
+	return v.loop(ctx, c.Status, keys, tick.C, s.draw)
+}
+
+// loop asks at each tick and draws whatever is new, until q is typed or ctx is done. A server that does not answer keeps no key waiting.
+func (v *view) loop(ctx context.Context, ask func(context.Context) (*admin.Status, error), keys <-chan byte, tick <-chan time.Time, draw func(*view) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	type answer struct {
+		st  *admin.Status
+		err error
+	}
+	answers := make(chan answer, 1)
+	asking := false
 	for {
-		if err := s.draw(v); err != nil {
+		if err := draw(v); err != nil {
 			return err
 		}
 		select {
@@ -113,12 +127,24 @@ func watch(ctx context.Context, c *admin.Client, s screen, every time.Duration) 
 			if !ok || k == 'q' || k == 'Q' || k == 3 {
 				return nil
 			}
-			v.sort = k
-		case <-tick.C:
-			if st, err := c.Status(ctx); err != nil {
-				v.err = err // it may be starting again
+			if slices.ContainsFunc(orders, func(o order) bool { return o.key == k }) {
+				v.sort = k
+			}
+		case <-tick:
+			if asking {
+				continue
+			}
+			asking = true
+			go func() { // ends with its answer, or with ctx
+				st, err := ask(ctx)
+				answers <- answer{st, err}
+			}()
+		case a := <-answers:
+			asking = false
+			if a.err != nil {
+				v.err = a.err // it may be starting again
 			} else {
-				v.take(st)
+				v.take(a.st)
 			}
 		}
 	}

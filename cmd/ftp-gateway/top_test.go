@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -76,6 +77,32 @@ func TestView(t *testing.T) {
 	if v.rates[3] != 10 {
 		t.Errorf("rates of a new process: %v", v.rates)
 	}
+}
+
+// A server that does not answer leaves the keys alone, and a key that means nothing the order.
+func TestTopOfAServerThatHangs(t *testing.T) {
+	ctx := t.Context()
+	asked, ended := make(chan bool), make(chan bool)
+	ask := func(ctx context.Context) (*admin.Status, error) {
+		asked <- true
+		<-ctx.Done()
+		close(ended)
+		return nil, ctx.Err()
+	}
+	v := &view{}
+	v.take(someStatus(time.Unix(2000, 0)))
+	keys, tick, done := make(chan byte), make(chan time.Time), make(chan error)
+	go func() { done <- v.loop(ctx, ask, keys, tick, func(*view) error { return nil }) }()
+	tick <- time.Time{}
+	<-asked
+	tick <- time.Time{} // asks no second time
+	for _, k := range []byte("u?q") {
+		keys <- k
+	}
+	if err := <-done; err != nil || v.sort != 'u' {
+		t.Errorf("%v, order %c", err, v.sort)
+	}
+	<-ended
 }
 
 func TestPrintJSON(t *testing.T) {

@@ -47,12 +47,14 @@ func (v *view) take(st *admin.Status) {
 	v.st, v.rates, v.err = st, rates, nil
 }
 
-// orders are the keys that choose the order of the sessions, and what they stand for.
-var orders = []struct {
+// order is an order of the sessions, and the key that chooses it.
+type order struct {
 	key  byte
 	name string
 	less func(v *view, a, b *admin.Session) int
-}{
+}
+
+var orders = []order{
 	{'i', "id", func(_ *view, a, b *admin.Session) int { return 0 }},
 	{'u', "user", func(_ *view, a, b *admin.Session) int { return cmp.Compare(a.User+a.Claimed, b.User+b.Claimed) }},
 	{'a', "address", func(_ *view, a, b *admin.Session) int { return cmp.Compare(a.Remote, b.Remote) }},
