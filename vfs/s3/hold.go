@@ -48,6 +48,10 @@ func (k *sink) hold(ctx context.Context) error {
 		parts[i] = object.Part{Number: p.number, Size: p.size, ETag: p.etag, Sum: p.sum, Summed: p.summed}
 	}
 	if err := k.held(ctx, k.id, parts); err != nil {
+		if errors.Is(err, object.ErrInDoubt) {
+			k.over()
+			k.id = "" // nothing to abort
+		}
 		return err
 	}
 	k.stored(nil, sum, true)

@@ -161,6 +161,25 @@ func Test46AnswerLost(t *testing.T) {
 	}
 }
 
+// The store cannot be asked whether a note was stored in the place of another one: neither upload is removed.
+func TestHeldInDoubtStays(t *testing.T) {
+	f := newFake(t)
+	s, _ := f.open(nil)
+	u, err := s.PutHeld(t.Context(), "x", object.PutOptions{}, func(context.Context, string, []object.Part) error { return object.ErrInDoubt })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Commit(t.Context()); !errors.Is(err, object.ErrInDoubt) {
+		t.Errorf("Commit: %v", err)
+	}
+	if len(f.uploads) != 1 {
+		t.Errorf("%d uploads, want the one that is in doubt", len(f.uploads))
+	}
+}
+
 // 46. What is published are the parts that the server tells, as well as those that PutHeld has told; an unknown upload is none.
 func Test46PartsOfTheServer(t *testing.T) {
 	f := newFake(t)
@@ -173,7 +192,7 @@ func Test46PartsOfTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := pattern(1, 11<<20)
+	data := pattern(1, 2*minPart+mib)
 	if _, err := u.Write(data); err != nil {
 		t.Fatal(err)
 	}
