@@ -475,6 +475,23 @@ func Test35Janitor(t *testing.T) {
 	}
 }
 
+// While a note cannot be read, nobody knows which tails and parts it needs.
+func TestJanitorThatCannotRead(t *testing.T) {
+	p, m := newParks(t)
+	cutUpload(t, p, "/f", bytesOf(100))
+	broken := errors.New("broken")
+	m.Fault = object.FailNth("get", m.Requests()["get"]+1, broken)
+	if n, err := p.parks.Sweep(t.Context(), -time.Hour); n != 0 || !errors.Is(err, broken) {
+		t.Errorf("Sweep: %d, %v", n, err)
+	}
+	if size := sizeOf(t, p, "/f"); size != 100 {
+		t.Errorf("SIZE %d after a sweep that could not read", size)
+	}
+	if err := goOn(p, "/f", 100, bytesOf(5)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPark(t *testing.T) {
 	vfstest.RunPark(t, parkPart, func(t *testing.T) (afero.Fs, func() afero.Fs) {
 		p, m := newParks(t)
