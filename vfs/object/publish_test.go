@@ -319,6 +319,99 @@ func TestPublishRefusals(t *testing.T) {
 	}
 }
 
+// What a rule makes of a name can be no file's: then nothing is predicted.
+func TestPredictedNameOfADirectory(t *testing.T) {
+	for name, to := range map[string]string{"..tmp": "", "...tmp": "", ".tmp": "", "x.tmp": "x", ".x.tmp": ".x"} {
+		m, process := newPublishers(t)
+		p := process()
+		p.store(t, "/a/b/"+name, []byte("x"))
+		if waits := m.Pending() == 1; waits != (to != "") {
+			t.Errorf("%q waits: %v", name, waits)
+		}
+		if to == "" {
+			to = "y"
+		}
+		if err := p.Rename("/a/b/"+name, "/a/b/"+to); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		wantOnly(t, m, "a/b/"+to, []byte("x"))
+	}
+}
+
+// Who may not overwrite does not take the place of a file that waits for a rename of its own.
+func TestPublishedOverWaiting(t *testing.T) {
+	b := object.NewBudget(8 << 20)
+	m := object.NewMem(b, parkPart)
+	p := newPublishing(t, m, b, func(o *object.Options) {
+		o.Publish = []object.Rule{{From: [2]string{"", ".part"}, To: [2]string{"", ".tmp"}}, tmp}
+	})
+	p.store(t, "/x.tmp", []byte("waits"))
+	p.store(t, "/x.part", []byte("new"))
+	if err := p.RenameNew("/x.part", "/x.tmp"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("RenameNew: %v, want fs.ErrExist", err)
+	}
+	p.wantListed(t, "/", "x.part 3", "x.tmp 5")
+	if err := p.Rename("/x.part", "/x.tmp"); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, m, "x.tmp", []byte("new"))
+}
+
+// Where a directory has got the final name, the file is one like all others, and what waited under its name is gone.
+func TestOrdinaryFileInThePlaceOfWaiting(t *testing.T) {
+	m, process := newPublishers(t)
+	p := process()
+	p.store(t, "/x.tmp", []byte("waits"))
+	m.Set("x/f", nil)
+	cutUpload(t, p.process, "/x.tmp", bytesOf(3))
+	p.wantListed(t, "/", "x 0", "x.tmp 5")
+	p.store(t, "/x.tmp", []byte("new"))
+	p.wantListed(t, "/", "x 0", "x.tmp 3")
+	if err := p.Rename("/x.tmp", "/y"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := m.Object("y"); string(got) != "new" || m.Pending() != 0 {
+		t.Errorf("y is %q, %d uploads wait", got, m.Pending())
+	}
+}
+
+// longETags is a store whose parts have long ETags.
+type longETags struct{ *object.Mem }
+
+func (l longETags) PutHeld(ctx context.Context, key string, o object.PutOptions, held func(context.Context, string, []object.Part) error) (object.Upload, error) {
+	return l.Mem.PutHeld(ctx, key, o, func(ctx context.Context, id string, parts []object.Part) error {
+		for i := range parts {
+			parts[i].ETag = strings.Repeat("e", 200)
+		}
+		return held(ctx, id, parts)
+	})
+}
+
+// Parts that would make the note too long to be read are not noted.
+func TestNoteOfLongETags(t *testing.T) {
+	b := object.NewBudget(8 << 20)
+	m := object.NewMem(b, parkPart)
+	process := func() *process {
+		p, err := object.NewParks(longETags{m}, ".ftpgw/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := object.New(longETags{m}, object.Options{Pending: p, Publish: []object.Rule{tmp}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &process{f, p, b}
+	}
+	data := bytes.Repeat([]byte("0123456789a"), 300*parkPart/11)
+	if err := startUpload(t, process(), "/x.tmp", data).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := process().Rename("/x.tmp", "/x"); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, m, "x", data)
+}
+
 func TestNameOfWaitingFileTakenByOthers(t *testing.T) {
 	m, process := newPublishers(t)
 	p := process()
