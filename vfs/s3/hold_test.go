@@ -161,6 +161,75 @@ func Test46AnswerLost(t *testing.T) {
 	}
 }
 
+// RNTO is sent again after its answer was lost, by a user who may not overwrite: what is there is his own file, whether the server
+// looks at the condition or we do. One of somebody else is another matter.
+func Test46AnswerLostNoOverwrite(t *testing.T) {
+	for _, profile := range []string{"aws", "ceph"} {
+		for _, others := range []bool{false, true} {
+			t.Run(fmt.Sprint(profile, "/replaced=", others), func(t *testing.T) {
+				f := newFake(t)
+				tree, _, _ := f.newPublishing(profile)
+				data := pattern(5, minPart+1)
+				storeFile(t, tree, "/x.tmp", data)
+				f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+					if op == "delete" && n == 1 {
+						w.WriteHeader(http.StatusForbidden)
+						return true
+					}
+					return false
+				}
+				if err := tree.RenameNew("/x.tmp", "/x"); err != nil {
+					t.Fatal(err)
+				}
+				var want error
+				if others {
+					f.set("x", []byte("another's"))
+					want = fs.ErrNotExist
+				}
+				tree, _, _ = f.newPublishing(profile)
+				if err := tree.RenameNew("/x.tmp", "/x"); !errors.Is(err, want) {
+					t.Errorf("repeated: %v, want %v", err, want)
+				}
+				f.wantClean(t)
+			})
+		}
+	}
+}
+
+// The completion is carried out, its answer is lost, and then the server is away for a moment: the file waits for another RNTO.
+func Test46AnswerLostAndServerAway(t *testing.T) {
+	f := newFake(t)
+	tree, _, _ := f.newPublishing("aws")
+	data := pattern(5, minPart+1)
+	storeFile(t, tree, "/x.tmp", data)
+	away := false
+	f.after = func(op string, n int) bool {
+		if op == "complete" && n == 1 {
+			away = true
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+		if away && op == "head" {
+			w.WriteHeader(http.StatusNotImplemented) // no more tries
+			return true
+		}
+		return false
+	}
+	if err := tree.Rename("/x.tmp", "/x"); !errors.Is(err, vfs.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Rename: %v, want vfs.ErrUnavailable alone", err)
+	}
+	away = false
+	if err := tree.Rename("/x.tmp", "/x"); err != nil {
+		t.Errorf("Rename again: %v", err)
+	}
+	if o, _ := f.object("x"); string(o.data) != string(data) {
+		t.Errorf("%d bytes", len(o.data))
+	}
+	f.wantClean(t)
+}
+
 // The store cannot be asked whether a note was stored in the place of another one: neither upload is removed.
 func TestHeldInDoubtStays(t *testing.T) {
 	f := newFake(t)
