@@ -307,6 +307,32 @@ func TestAbortStaleLeavesWhatWaits(t *testing.T) {
 	}
 }
 
+// All notes are read once for all pages of uploads, unless one of them has no note.
+func TestAbortStaleAsksOnce(t *testing.T) {
+	for last, want := range map[string]int{"c": 1, "orphan": 2} {
+		f := newFake(t)
+		pages := []string{"a", "b", last}
+		f.before = func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
+			if op != "list uploads" {
+				return false
+			}
+			id := pages[n-1]
+			fmt.Fprintf(w, "<ListMultipartUploadsResult><IsTruncated>%v</IsTruncated><NextKeyMarker>%s</NextKeyMarker><NextUploadIdMarker>%s</NextUploadIdMarker>"+
+				"<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>2020-01-01T00:00:00Z</Initiated></Upload></ListMultipartUploadsResult>", n < len(pages), id, id, id, id)
+			return true
+		}
+		s, _ := f.open(nil)
+		asked := 0
+		n, err := s.AbortStale(t.Context(), "", time.Hour, func(context.Context) (map[string]bool, error) {
+			asked++
+			return map[string]bool{"a": true, "b": true, "c": true}, nil
+		})
+		if n != want-1 || err != nil || asked != want {
+			t.Errorf("with %s: %d aborted, %v; asked %d times, want %d", last, n, err, asked, want)
+		}
+	}
+}
+
 // A directory bucket renames in one step: its files are files from the beginning.
 func TestDirectoryBucketHoldsNothing(t *testing.T) {
 	if (&Store{bucket: "b--use1-az4--x-s3"}).Holds() || !(&Store{bucket: "b"}).Holds() {
