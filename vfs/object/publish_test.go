@@ -412,6 +412,24 @@ func TestNoteOfLongETags(t *testing.T) {
 	wantOnly(t, m, "x", data)
 }
 
+// The directory of a file that waits is kept as that of any other file.
+func TestDirectoryOfWaitingIsKept(t *testing.T) {
+	for what, do := range map[string]func(p *publishing) error{
+		"renamed away": func(p *publishing) error { return p.Rename("/d/x.tmp", "/y") },
+		"removed":      func(p *publishing) error { return p.Remove("/d/x.tmp") },
+	} {
+		m := object.NewMem(object.NewBudget(8<<20), parkPart)
+		p := newPublishing(t, m, nil, func(o *object.Options) { o.KeepDirs = true })
+		p.store(t, "/d/x.tmp", []byte("x"))
+		if err := do(p); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(m.Keys(), "d/") {
+			t.Errorf("%s: the bucket has %q, and no directory", what, m.Keys())
+		}
+	}
+}
+
 func TestNameOfWaitingFileTakenByOthers(t *testing.T) {
 	m, process := newPublishers(t)
 	p := process()
