@@ -298,11 +298,16 @@ type parking struct {
 }
 
 // begin takes key for a new upload, whoever had it: what is
-// uploaded from its beginning replaces all that was before.
+// uploaded from its beginning replaces all that was before. The right to park it is nil where it cannot be.
 func (p *Parks) begin(ctx context.Context, key string, o PutOptions) (Upload, *parking, error) {
 	old, err := p.read(ctx, p.noteKey(key))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
+	}
+	if err == nil && old.Key == key && old.Final != "" {
+		// One that waits for its rename stays until the new one is whole, and so does its note: a cut leaves nothing.
+		u, err := p.store.Put(ctx, key, o)
+		return u, nil, err
 	}
 	k := &parking{p: p, note: note{Key: key, Type: o.ContentType, Absent: o.IfAbsent, Metadata: o.Metadata, Tags: o.Tags}}
 	p.mu.Lock()

@@ -359,19 +359,29 @@ func TestPublishedOverWaiting(t *testing.T) {
 
 // Where a directory has got the final name, the file is one like all others, and what waited under its name is gone.
 func TestOrdinaryFileInThePlaceOfWaiting(t *testing.T) {
-	m, process := newPublishers(t)
-	p := process()
-	p.store(t, "/x.tmp", []byte("waits"))
-	m.Set("x/f", nil)
-	cutUpload(t, p.process, "/x.tmp", bytesOf(3))
-	p.wantListed(t, "/", "x 0", "x.tmp 5")
-	p.store(t, "/x.tmp", []byte("new"))
-	p.wantListed(t, "/", "x 0", "x.tmp 3")
-	if err := p.Rename("/x.tmp", "/y"); err != nil {
-		t.Fatal(err)
-	}
-	if got, _ := m.Object("y"); string(got) != "new" || m.Pending() != 0 {
-		t.Errorf("y is %q, %d uploads wait", got, m.Pending())
+	for _, resume := range []bool{false, true} {
+		b := object.NewBudget(8 << 20)
+		m := object.NewMem(b, parkPart)
+		p := newPublishing(t, m, b, func(o *object.Options) {
+			if resume {
+				o.Parks = o.Pending
+			}
+		})
+		p.store(t, "/x.tmp", []byte("waits"))
+		m.Set("x/f", nil)
+		cutUpload(t, p.process, "/x.tmp", bytesOf(2*parkPart))
+		p.wantListed(t, "/", "x 0", "x.tmp 5")
+		if n := m.Pending(); n != 1 {
+			t.Errorf("%d uploads, want the one that waits", n)
+		}
+		p.store(t, "/x.tmp", []byte("new"))
+		p.wantListed(t, "/", "x 0", "x.tmp 3")
+		if err := p.Rename("/x.tmp", "/y"); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := m.Object("y"); string(got) != "new" || m.Pending() != 0 {
+			t.Errorf("y is %q, %d uploads wait", got, m.Pending())
+		}
 	}
 }
 
