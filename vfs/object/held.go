@@ -34,7 +34,7 @@ type Holder interface {
 	Publish(ctx context.Context, key, id string, parts []Part, o PutOptions) error
 }
 
-// ErrInDoubt: nobody knows whether an upload that is held has been noted. It has to stay, as the note may speak of it by now.
+// ErrInDoubt means that nobody knows whether an upload that is held has been noted. It has to stay, as the note may speak of it by now.
 var ErrInDoubt = fmt.Errorf("the note of the upload is in doubt: %w", vfs.ErrUnavailable)
 
 const (

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -578,16 +579,21 @@ func TestNoteInDoubt(t *testing.T) {
 			p := process()
 			first, second := []byte("before"), bytesOf(parkPart+3)
 			p.store(t, "/x.tmp", first)
-			down := false
+			var down atomic.Bool
 			m.Fault = func(_ context.Context, op string, n int, key string) error {
-				down = down || !stored && note(op, "single", key) && n > 2
-				if down && (note(op, "single", key) || note(op, "get", key)) {
+				if !stored && note(op, "single", key) && n > 2 {
+					down.Store(true)
+				}
+				if down.Load() && (note(op, "single", key) || note(op, "get", key)) {
 					return broken
 				}
 				return nil
 			}
 			m.Lost = func(_ context.Context, op string, n int, key string) error {
-				if down = down || note(op, "single", key) && n > 2; down {
+				if note(op, "single", key) && n > 2 {
+					down.Store(true)
+				}
+				if down.Load() {
 					return broken
 				}
 				return nil
