@@ -151,9 +151,11 @@ func openS3(ctx context.Context, name string, cfg *config.Config, c *config.S3, 
 	if c.AbandonAfter > 0 || c.ResumeExpire > 0 {
 		b.sweep = func(ctx context.Context) (n int, err error) {
 			var kept func(context.Context) (map[string]bool, error)
-			if c.ResumeExpire > 0 && (w.parks.Load() || cfg.MayPark(name)) {
-				n, err = parks.Sweep(ctx, c.ResumeExpire)
-				kept = parks.Uploads // they have a time of their own
+			if w.parks.Load() || cfg.MayPark(name) {
+				kept = parks.Uploads // they have a time of their own, or none
+				if c.ResumeExpire > 0 {
+					n, err = parks.Sweep(ctx, c.ResumeExpire)
+				}
 			}
 			if c.AbandonAfter > 0 {
 				m, serr := store.AbortStale(ctx, below(c.Prefix, ""), c.AbandonAfter, kept)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +24,8 @@ type Holder interface {
 	Holds() bool
 
 	// PutHeld is Put of an upload whose Commit leaves it in the store, whole and unseen. Before it returns, held is
-	// called with the id and all parts of the upload; an error of it is one of the Commit, which then removes the upload.
+	// called with the id and all parts of the upload; an error of it is one of the Commit, which then removes the upload,
+	// unless it is an [ErrInDoubt].
 	PutHeld(ctx context.Context, key string, o PutOptions, held func(ctx context.Context, id string, parts []Part) error) (Upload, error)
 
 	// Publish makes such an upload the object of its key, by any process. Of o it takes the conditions. An upload that
@@ -31,6 +33,9 @@ type Holder interface {
 	// when the answer to an earlier call was lost. Any error but that leaves the upload as it was.
 	Publish(ctx context.Context, key, id string, parts []Part, o PutOptions) error
 }
+
+// ErrInDoubt means that nobody knows whether an upload that is held has been noted. It has to stay, as the note may speak of it by now.
+var ErrInDoubt = fmt.Errorf("the note of the upload is in doubt: %w", vfs.ErrUnavailable)
 
 const (
 	// mostNoted is how many parts a note can hold; of more the store is asked.
@@ -128,47 +133,75 @@ func (p *Parks) hold(ctx context.Context, n note, parts []Part, absent bool, cle
 	for _, part := range parts {
 		n.Whole += part.Size
 	}
+	n.Nonce, n.At = rand.Text(), time.Now().UTC().Truncate(time.Second)
 	if len(parts) <= mostNoted {
 		for _, part := range parts {
 			n.Parts = append(n.Parts, heldPart(part))
 		}
+		if data, err := json.Marshal(n); err != nil || len(data) > maxNote { // of a server with long ETags
+			n.Parts = nil
+		}
 	}
-	n.Nonce, n.At = rand.Text(), time.Now().UTC().Truncate(time.Second)
-	var old note
-	var err error
-	o := PutOptions{IfAbsent: true}
+	var (
+		old note // that is to be replaced
+		err error
+		o   = PutOptions{IfAbsent: true}
+	)
 	for range holdTries {
 		if n.etag, err = p.save(ctx, n, o); err == nil {
-			p.made.remember(madeNote{note: n, clear: clear})
-			if old.Key == n.Key {
-				// What cannot be removed now is the janitor's, the new file is what it is.
-				_ = p.forget(ctx, old)
-			}
+			p.noted(ctx, n, old, clear)
 			return nil
 		}
 		if !errors.Is(err, vfs.ErrBusy) {
 			break
 		}
-		if absent && errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%q waits for a rename already: %w", n.Key, fs.ErrExist)
-		}
-		var rerr error
-		switch old, rerr = p.read(ctx, p.noteKey(n.Key)); {
+		now, rerr := p.read(ctx, p.noteKey(n.Key))
+		switch {
 		case errors.Is(rerr, fs.ErrNotExist):
-			o = PutOptions{IfAbsent: true}
+			old, o = note{}, PutOptions{IfAbsent: true}
 		case rerr != nil && !errors.Is(rerr, errBadNote): // which is worth nothing
-			return errors.Join(err, rerr)
+			return p.unsure(old, errors.Join(err, rerr))
+		case now.Nonce == n.Nonce: // an answer was lost
+			n.etag = now.etag
+			p.noted(ctx, n, old, clear)
+			return nil
+		case absent && errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("%q waits for a rename already: %w", n.Key, fs.ErrExist)
 		default:
-			o = PutOptions{IfMatch: old.etag}
+			old, o = now, PutOptions{IfMatch: now.etag}
 		}
 	}
-	// It may have been stored all the same, and would speak of an upload that is about to be removed.
-	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+	// It may have been stored all the same: then it is, and another one is not.
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTime)
 	defer cancel()
-	if now, rerr := p.read(clean, p.noteKey(n.Key)); rerr == nil && now.Nonce == n.Nonce {
-		_ = p.store.Delete(clean, p.noteKey(n.Key), now.etag)
+	now, rerr := p.read(look, p.noteKey(n.Key))
+	switch {
+	case rerr == nil && now.Nonce == n.Nonce:
+		n.etag = now.etag
+		p.noted(look, n, old, clear)
+		return nil
+	case rerr != nil && !errors.Is(rerr, fs.ErrNotExist) && !errors.Is(rerr, errBadNote):
+		return p.unsure(old, err)
 	}
 	return err
+}
+
+// noted is called when the note n is durable, perhaps in the place of an old one.
+func (p *Parks) noted(ctx context.Context, n, old note, clear time.Time) {
+	p.made.remember(madeNote{note: n, clear: clear})
+	if old.Key == n.Key && old.ID != n.ID {
+		// What cannot be removed now is the janitor's, the new file is what it is.
+		_ = p.forget(ctx, old)
+	}
+}
+
+// unsure is the error of a note that may have been stored. Where it would have taken the place of another one, that
+// file is lost if this upload is removed.
+func (p *Parks) unsure(old note, err error) error {
+	if old.ID == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrInDoubt, err)
 }
 
 // waits returns the file that waits under a name; nil where there is none.

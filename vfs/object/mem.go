@@ -344,18 +344,19 @@ func (m *Mem) Append(ctx context.Context, key string, n int64, _ string) (Upload
 
 // memSink is one upload into a Mem.
 type memSink struct {
-	m     *Mem
-	key   string
-	o     PutOptions
-	head  []byte // comes before all parts
-	id    string // known to others; empty while nobody has to know it
-	begun func(ctx context.Context, id string) error
-	held  func(ctx context.Context, id string, parts []Part) error // in the place of the completion
-	first []Part                                                   // parts before those of the scheduler
-	after int                                                      // the highest number that is taken
-	count int                                                      // parts of the scheduler
-	etag  string                                                   // of the object once it is visible
-	parts map[int][]byte
+	m       *Mem
+	key     string
+	o       PutOptions
+	head    []byte // comes before all parts
+	id      string // known to others; empty while nobody has to know it
+	begun   func(ctx context.Context, id string) error
+	held    func(ctx context.Context, id string, parts []Part) error // in the place of the completion
+	first   []Part                                                   // parts before those of the scheduler
+	after   int                                                      // the highest number that is taken
+	count   int                                                      // parts of the scheduler
+	etag    string                                                   // of the object once it is visible
+	inDoubt bool                                                     // see ErrInDoubt
+	parts   map[int][]byte
 }
 
 // receive reads a body and checks its sum.
@@ -494,6 +495,9 @@ func (s *memSink) Complete(ctx context.Context) error {
 }
 
 func (s *memSink) Abort(ctx context.Context) error {
+	if s.inDoubt {
+		return nil
+	}
 	n, err := s.m.request(ctx, "abort", s.key)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package object
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io/fs"
@@ -85,7 +86,9 @@ func (s *memSink) hold(ctx context.Context) error {
 		parts = append(parts, Part{Number: i + 1, Size: int64(len(data)), Sum: crc32.ChecksumIEEE(data), Summed: true})
 	}
 	s.m.mu.Unlock()
-	return s.held(ctx, s.id, parts)
+	err := s.held(ctx, s.id, parts)
+	s.inDoubt = errors.Is(err, ErrInDoubt)
+	return err
 }
 
 // Publish implements Holder.

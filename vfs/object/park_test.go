@@ -9,7 +9,9 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spf13/afero"
@@ -350,6 +352,92 @@ func Test32TwoSessions(t *testing.T) {
 	}
 }
 
+// SIZE tells of a cut upload a moment before its session lets go of it: who goes on at once waits for that, and no longer than for a
+// few seconds. One that is under way is refused at once.
+func Test32ResumeWaitsForTheParking(t *testing.T) {
+	const at = parkPart + 9
+	whole := bytesOf(3 * parkPart)
+	for name, test := range map[string]func(t *testing.T, p *process, resumed <-chan error, cancel, parked func()){
+		"parked": func(t *testing.T, p *process, resumed <-chan error, _, parked func()) {
+			parked()
+			if err := <-resumed; err != nil {
+				t.Errorf("REST and STOR: %v", err)
+			}
+		},
+		"called off": func(t *testing.T, p *process, resumed <-chan error, cancel, parked func()) {
+			cancel()
+			if err := <-resumed; !errors.Is(err, context.Canceled) {
+				t.Errorf("REST and STOR: %v, want context.Canceled", err)
+			}
+			parked()
+		},
+		"too long": func(t *testing.T, p *process, resumed <-chan error, _, parked func()) {
+			start := time.Now()
+			if err := <-resumed; !errors.Is(err, vfs.ErrBusy) || time.Since(start) > 10*time.Second {
+				t.Errorf("REST and STOR: %v after %v, want vfs.ErrBusy after a few seconds", err, time.Since(start))
+			}
+			parked()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, m := newParks(t)
+				var notes atomic.Int32
+				stored, answer := make(chan struct{}), make(chan struct{})
+				m.Lost = func(_ context.Context, op string, _ int, key string) error {
+					// The first note is that of its beginning.
+					if op == "single" && strings.HasPrefix(key, ".ftpgw/parked/") && notes.Add(1) == 2 {
+						close(stored)
+						<-answer
+					}
+					return nil
+				}
+				f := startUpload(t, p, "/f", whole[:at])
+				if _, err := p.OpenAt("/f", parkPart); !errors.Is(err, vfs.ErrBusy) {
+					t.Errorf("beside an upload under way: %v, want vfs.ErrBusy", err)
+				}
+				cut := make(chan error, 1)
+				go func() { cut <- vfs.Abort(f, errors.New("cut")) }()
+				<-stored
+				if got := sizeOf(t, p, "/f"); got != at {
+					t.Fatalf("SIZE %d, want %d", got, at)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				resumed := make(chan error, 1)
+				go func() {
+					f, err := vfs.OpenAt(vfs.WithContext(ctx, p.FS), "/f", at)
+					if err == nil {
+						if _, err = f.Write(whole[at:]); err == nil {
+							err = f.Close()
+						}
+					}
+					resumed <- err
+				}()
+				synctest.Wait()
+				select {
+				case err := <-resumed:
+					t.Errorf("it does not wait: %v", err)
+					resumed <- err
+				default:
+				}
+				test(t, p, resumed, cancel, func() {
+					close(answer)
+					if err := <-cut; err != nil {
+						t.Error(err)
+					}
+				})
+				cancel()
+				if name != "parked" {
+					if err := goOn(p, "/f", at, whole[at:]); err != nil {
+						t.Errorf("behind it: %v", err)
+					}
+				}
+				wantOnly(t, m, "f", whole)
+			})
+		})
+	}
+}
+
 // 33. The parked upload was removed by a lifecycle rule: REST gives vfs.ErrBadOffset, and then STOR from 0 works.
 func Test33Lifecycle(t *testing.T) {
 	whole := bytesOf(3 * parkPart)
@@ -472,6 +560,23 @@ func Test35Janitor(t *testing.T) {
 	}
 	if got := fmt.Sprint(m.Keys()); got != "[f running]" || m.Pending() > 0 {
 		t.Errorf("keys %s, %d uploads", got, m.Pending())
+	}
+}
+
+// While a note cannot be read, nobody knows which tails and parts it needs.
+func TestJanitorThatCannotRead(t *testing.T) {
+	p, m := newParks(t)
+	cutUpload(t, p, "/f", bytesOf(100))
+	broken := errors.New("broken")
+	m.Fault = object.FailNth("get", m.Requests()["get"]+1, broken)
+	if n, err := p.parks.Sweep(t.Context(), -time.Hour); n != 0 || !errors.Is(err, broken) {
+		t.Errorf("Sweep: %d, %v", n, err)
+	}
+	if size := sizeOf(t, p, "/f"); size != 100 {
+		t.Errorf("SIZE %d after a sweep that could not read", size)
+	}
+	if err := goOn(p, "/f", 100, bytesOf(5)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -21,6 +21,9 @@ import (
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
+// parkWait is how long a resume waits for an upload of this process that is being parked.
+const parkWait = 5 * time.Second
+
 // maxNote bounds what is read of an object that should be a note.
 const maxNote = 64 << 10
 
@@ -290,14 +293,21 @@ type parking struct {
 	note note  // as it is, or will be, in the store
 	base int64 // bytes before this upload's own
 	kept bool  // there is a note in the store
+	// left is closed when the upload, which is being parked, has let go of its key; nil while it is under way.
+	left chan struct{}
 }
 
 // begin takes key for a new upload, whoever had it: what is
-// uploaded from its beginning replaces all that was before.
+// uploaded from its beginning replaces all that was before. The right to park it is nil where it cannot be.
 func (p *Parks) begin(ctx context.Context, key string, o PutOptions) (Upload, *parking, error) {
 	old, err := p.read(ctx, p.noteKey(key))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
+	}
+	if err == nil && old.Key == key && old.Final != "" {
+		// One that waits for its rename stays until the new one is whole, and so does its note: a cut leaves nothing.
+		u, err := p.store.Put(ctx, key, o)
+		return u, nil, err
 	}
 	k := &parking{p: p, note: note{Key: key, Type: o.ContentType, Absent: o.IfAbsent, Metadata: o.Metadata, Tags: o.Tags}}
 	p.mu.Lock()
@@ -360,20 +370,51 @@ func (k *parking) release() {
 	if k.p.busy[k.note.Key] == k {
 		delete(k.p.busy, k.note.Key)
 	}
+	if k.left != nil {
+		close(k.left)
+		k.left = nil
+	}
+}
+
+// take returns the right to go on with the upload of key. For one that is being parked it waits, as SIZE tells of
+// it a moment before; one that is under way is vfs.ErrBusy.
+func (p *Parks) take(ctx context.Context, key string) (*parking, error) {
+	busy := fmt.Errorf("object: %q is being uploaded: %w", key, vfs.ErrBusy)
+	k := &parking{p: p, kept: true, note: note{Key: key}}
+	var late <-chan time.Time
+	for {
+		p.mu.Lock()
+		other := p.busy[key]
+		if other == nil {
+			p.busy[key] = k
+			p.mu.Unlock()
+			return k, nil
+		}
+		left := other.left
+		p.mu.Unlock()
+		if left == nil {
+			return nil, busy
+		}
+		if late == nil {
+			t := time.NewTimer(parkWait)
+			defer t.Stop()
+			late = t.C
+		}
+		select {
+		case <-left:
+		case <-late:
+			return nil, busy
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // resume continues the parked upload of key at offset, -1 for its end, and
 // returns where that is. Without such an upload all is nil.
 func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload, k *parking, at int64, err error) {
-	k = &parking{p: p, kept: true, note: note{Key: key}}
-	p.mu.Lock()
-	held := p.busy[key] != nil
-	if !held {
-		p.busy[key] = k
-	}
-	p.mu.Unlock()
-	if held {
-		return nil, nil, 0, fmt.Errorf("object: %q is being uploaded: %w", key, vfs.ErrBusy)
+	if k, err = p.take(ctx, key); err != nil {
+		return nil, nil, 0, err
 	}
 	defer func() {
 		if u == nil {
@@ -495,6 +536,9 @@ func worth(err error) bool {
 // park leaves the upload u, which was cut, in the store. If the note there is another's by now, who uploads
 // the file anew, or goes on with it after taking this process for dead, theirs stays.
 func (k *parking) park(ctx context.Context, u Upload) error {
+	k.p.mu.Lock()
+	k.left = make(chan struct{})
+	k.p.mu.Unlock()
 	defer k.release()
 	return u.(Parkable).Park(ctx, k.save)
 }

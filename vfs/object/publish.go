@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func (r Rule) predict(base string) (string, bool) {
 		return "", false
 	}
 	to := r.To[0] + rest + r.To[1]
-	return to, to != base
+	return to, to != base && to != "." && to != ".."
 }
 
 // predict returns the name that the file of a clean name is going to get, if the tree holds it back until then.
@@ -122,6 +123,12 @@ func (f *FS) publish(n *madeNote, newname, dst string, o CopyOptions) error {
 	p := f.t.o.Pending
 	var done note
 	var err error
+	if o.IfAbsent {
+		// What waits there is no object, so the store's condition does not speak of it.
+		if taken, err := f.t.waits(f.ctx, dst); err != nil || taken != nil {
+			return cmp.Or(err, fs.ErrExist)
+		}
+	}
 	if dst == n.Final {
 		done, err = p.publish(f.ctx, n.note, o.IfAbsent)
 	} else {
@@ -152,6 +159,9 @@ func (f *FS) publishElsewhere(n *madeNote, dst string, o CopyOptions) (note, err
 		return done, err
 	}
 	a, err := f.t.store.Head(f.ctx, n.Final)
+	if err == nil && a.Size != done.Whole {
+		err = fmt.Errorf("%q has been replaced: %w", n.Final, vfs.ErrBusy)
+	}
 	if err == nil {
 		err = f.move(dst, a, o)
 	}

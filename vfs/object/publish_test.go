@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -319,6 +320,127 @@ func TestPublishRefusals(t *testing.T) {
 	}
 }
 
+// What a rule makes of a name can be no file's: then nothing is predicted.
+func TestPredictedNameOfADirectory(t *testing.T) {
+	for name, to := range map[string]string{"..tmp": "", "...tmp": "", ".tmp": "", "x.tmp": "x", ".x.tmp": ".x"} {
+		m, process := newPublishers(t)
+		p := process()
+		p.store(t, "/a/b/"+name, []byte("x"))
+		if waits := m.Pending() == 1; waits != (to != "") {
+			t.Errorf("%q waits: %v", name, waits)
+		}
+		if to == "" {
+			to = "y"
+		}
+		if err := p.Rename("/a/b/"+name, "/a/b/"+to); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+		wantOnly(t, m, "a/b/"+to, []byte("x"))
+	}
+}
+
+// Who may not overwrite does not take the place of a file that waits for a rename of its own.
+func TestPublishedOverWaiting(t *testing.T) {
+	b := object.NewBudget(8 << 20)
+	m := object.NewMem(b, parkPart)
+	p := newPublishing(t, m, b, func(o *object.Options) {
+		o.Publish = []object.Rule{{From: [2]string{"", ".part"}, To: [2]string{"", ".tmp"}}, tmp}
+	})
+	p.store(t, "/x.tmp", []byte("waits"))
+	p.store(t, "/x.part", []byte("new"))
+	if err := p.RenameNew("/x.part", "/x.tmp"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("RenameNew: %v, want fs.ErrExist", err)
+	}
+	p.wantListed(t, "/", "x.part 3", "x.tmp 5")
+	if err := p.Rename("/x.part", "/x.tmp"); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, m, "x.tmp", []byte("new"))
+}
+
+// Where a directory has got the final name, the file is one like all others, and what waited under its name is gone.
+func TestOrdinaryFileInThePlaceOfWaiting(t *testing.T) {
+	for _, resume := range []bool{false, true} {
+		b := object.NewBudget(8 << 20)
+		m := object.NewMem(b, parkPart)
+		p := newPublishing(t, m, b, func(o *object.Options) {
+			if resume {
+				o.Parks = o.Pending
+			}
+		})
+		p.store(t, "/x.tmp", []byte("waits"))
+		m.Set("x/f", nil)
+		cutUpload(t, p.process, "/x.tmp", bytesOf(2*parkPart))
+		p.wantListed(t, "/", "x 0", "x.tmp 5")
+		if n := m.Pending(); n != 1 {
+			t.Errorf("%d uploads, want the one that waits", n)
+		}
+		p.store(t, "/x.tmp", []byte("new"))
+		p.wantListed(t, "/", "x 0", "x.tmp 3")
+		if err := p.Rename("/x.tmp", "/y"); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := m.Object("y"); string(got) != "new" || m.Pending() != 0 {
+			t.Errorf("y is %q, %d uploads wait", got, m.Pending())
+		}
+	}
+}
+
+// longETags is a store whose parts have long ETags.
+type longETags struct{ *object.Mem }
+
+func (l longETags) PutHeld(ctx context.Context, key string, o object.PutOptions, held func(context.Context, string, []object.Part) error) (object.Upload, error) {
+	return l.Mem.PutHeld(ctx, key, o, func(ctx context.Context, id string, parts []object.Part) error {
+		for i := range parts {
+			parts[i].ETag = strings.Repeat("e", 200)
+		}
+		return held(ctx, id, parts)
+	})
+}
+
+// Parts that would make the note too long to be read are not noted.
+func TestNoteOfLongETags(t *testing.T) {
+	b := object.NewBudget(8 << 20)
+	m := object.NewMem(b, parkPart)
+	process := func() *process {
+		p, err := object.NewParks(longETags{m}, ".ftpgw/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := object.New(longETags{m}, object.Options{Pending: p, Publish: []object.Rule{tmp}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &process{f, p, b}
+	}
+	data := bytes.Repeat([]byte("0123456789a"), 300*parkPart/11)
+	if err := startUpload(t, process(), "/x.tmp", data).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := process().Rename("/x.tmp", "/x"); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly(t, m, "x", data)
+}
+
+// The directory of a file that waits is kept as that of any other file.
+func TestDirectoryOfWaitingIsKept(t *testing.T) {
+	for what, do := range map[string]func(p *publishing) error{
+		"renamed away": func(p *publishing) error { return p.Rename("/d/x.tmp", "/y") },
+		"removed":      func(p *publishing) error { return p.Remove("/d/x.tmp") },
+	} {
+		m := object.NewMem(object.NewBudget(8<<20), parkPart)
+		p := newPublishing(t, m, nil, func(o *object.Options) { o.KeepDirs = true })
+		p.store(t, "/d/x.tmp", []byte("x"))
+		if err := do(p); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(m.Keys(), "d/") {
+			t.Errorf("%s: the bucket has %q, and no directory", what, m.Keys())
+		}
+	}
+}
+
 func TestNameOfWaitingFileTakenByOthers(t *testing.T) {
 	m, process := newPublishers(t)
 	p := process()
@@ -380,9 +502,18 @@ func TestNoteFails(t *testing.T) {
 				return nil
 			}
 		},
-		"answer lost": func(m *object.Mem) {
+		"answer lost, and the question": func(m *object.Mem) {
+			lost := false
 			m.Lost = func(_ context.Context, op string, _ int, key string) error {
 				if op == "single" && strings.HasPrefix(key, ".ftpgw/") {
+					lost = true
+					return broken
+				}
+				return nil
+			}
+			m.Fault = func(_ context.Context, op string, _ int, key string) error {
+				if op == "get" && lost {
+					lost = false
 					return broken
 				}
 				return nil
@@ -397,12 +528,89 @@ func TestNoteFails(t *testing.T) {
 				if err := startUpload(t, p.process, "/x.tmp", bytesOf(n)).Close(); !errors.Is(err, broken) {
 					t.Errorf("Close: %v", err)
 				}
-				if got := sizeOf(t, p.process, "/x.tmp"); got != -1 {
-					t.Errorf("SIZE %d", got)
+				// A note that speaks of nothing ends with the next rename.
+				if err := p.Rename("/x.tmp", "/x"); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("Rename: %v", err)
 				}
 				if left, keys := m.Pending(), m.Keys(); left > 0 || len(keys) > 0 {
 					t.Errorf("left: %d uploads, %q", left, keys)
 				}
+			}
+		})
+	}
+}
+
+// A note that is there is one, whatever became of its answer: the file waits, and the one before it is gone. Where nobody can tell,
+// the one before stays, too.
+func TestNoteInDoubt(t *testing.T) {
+	broken := errors.New("broken")
+	note := func(op, want, key string) bool { return op == want && strings.HasPrefix(key, ".ftpgw/") }
+	for _, before := range []bool{false, true} {
+		for name, answer := range map[string]error{"lost": broken, "taken for another's": vfs.ErrBusy} {
+			t.Run(fmt.Sprintf("answer %s, one before=%v", name, before), func(t *testing.T) {
+				m, process := newPublishers(t)
+				p := process()
+				if before {
+					p.store(t, "/x.tmp", []byte("before"))
+				}
+				failed := false
+				m.Lost = func(_ context.Context, op string, n int, key string) error {
+					if note(op, "single", key) && !failed && (!before || n > 2) { // behind the condition that the old note answers
+						failed = true
+						return answer
+					}
+					return nil
+				}
+				data := bytesOf(parkPart + 3)
+				p.store(t, "/x.tmp", data)
+				if n := m.Pending(); n != 1 || !failed {
+					t.Errorf("%d uploads wait, want 1; an answer was lost: %v", n, failed)
+				}
+				if err := process().Rename("/x.tmp", "/x"); err != nil {
+					t.Fatal(err)
+				}
+				wantOnly(t, m, "x", data)
+			})
+		}
+	}
+	for _, stored := range []bool{false, true} {
+		t.Run(fmt.Sprint("nobody can tell, stored=", stored), func(t *testing.T) {
+			m, process := newPublishers(t)
+			p := process()
+			first, second := []byte("before"), bytesOf(parkPart+3)
+			p.store(t, "/x.tmp", first)
+			var down atomic.Bool
+			m.Fault = func(_ context.Context, op string, n int, key string) error {
+				if !stored && note(op, "single", key) && n > 2 {
+					down.Store(true)
+				}
+				if down.Load() && (note(op, "single", key) || note(op, "get", key)) {
+					return broken
+				}
+				return nil
+			}
+			m.Lost = func(_ context.Context, op string, n int, key string) error {
+				if note(op, "single", key) && n > 2 {
+					down.Store(true)
+				}
+				if down.Load() {
+					return broken
+				}
+				return nil
+			}
+			if err := startUpload(t, p.process, "/x.tmp", second).Close(); !errors.Is(err, broken) {
+				t.Errorf("Close: %v", err)
+			}
+			m.Fault, m.Lost = nil, nil
+			if err := process().Rename("/x.tmp", "/x"); err != nil {
+				t.Fatal(err)
+			}
+			want := first
+			if stored {
+				want = second
+			}
+			if got, _ := m.Object("x"); !bytes.Equal(got, want) {
+				t.Errorf("x has %d bytes, want %d", len(got), len(want))
 			}
 		})
 	}

@@ -51,6 +51,7 @@ func (f *FS) removeFile(name string) error {
 	a, err := f.t.store.Head(f.ctx, key)
 	if err != nil {
 		if dropped && errors.Is(err, fs.ErrNotExist) {
+			f.keepParent(name)
 			return nil
 		}
 		if errors.Is(err, fs.ErrNotExist) && f.dirs.has(name) {

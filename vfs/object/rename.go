@@ -56,6 +56,9 @@ func (f *FS) rename(oldname, newname string, o CopyOptions) error {
 		}
 		f.dirs.addParent(newname)
 		f.dirs.addParent(oldname)
+		if dst != n.Final {
+			f.keepParent(oldname)
+		}
 		return f.t.replaced(f.ctx, dst)
 	}
 	a, ok := f.seen.take(src)

@@ -20,6 +20,7 @@ func (p *Parks) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 		live   = p.live()
 		n      int
 		errs   []error
+		unread bool // a note: nobody knows what it needs
 	)
 	fail := func(err error) {
 		if len(errs) < 10 {
@@ -32,8 +33,12 @@ func (p *Parks) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 			return n, errors.Join(append(errs, err)...)
 		}
 		note, err := p.read(ctx, a.Key)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it has ended meanwhile
+			continue
+		case err != nil:
 			fail(err)
+			unread = unread || !errors.Is(err, errBadNote)
 			continue
 		}
 		if !a.ModTime.Before(before) || live[note.ID] || p.held(note.Key) {
@@ -50,6 +55,9 @@ func (p *Parks) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 			continue
 		}
 		n++
+	}
+	if unread {
+		return n, errors.Join(errs...)
 	}
 	for a, err := range p.each(ctx, "") {
 		if err != nil {

@@ -47,6 +47,7 @@ func (r *recorder) read(body Body) []byte {
 		return nil
 	}
 	var buf bytes.Buffer
+	buf.Grow(int(body.Size()))
 	body.WriteTo(&buf)
 	if int64(buf.Len()) != body.Size() || crc32.ChecksumIEEE(buf.Bytes()) != body.Sum32() {
 		r.mu.Lock()

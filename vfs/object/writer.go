@@ -90,8 +90,13 @@ func (w *writer) Close() error {
 		return w.fail("close", err)
 	}
 	w.fs.dirs.addParent(w.name)
+	key := w.fs.t.prefix + strings.TrimPrefix(w.name, "/")
 	if w.held != "" {
-		w.fs.left.add(w.fs.t.prefix+strings.TrimPrefix(w.name, "/"), w.held)
+		w.fs.left.add(key, w.held)
+		return nil
+	}
+	if err := w.fs.t.replaced(ctx, key); err != nil {
+		w.fs.t.log().Warn("a file is stored, and an older one of its name that waits for its rename hides it", "key", key, "err", err)
 	}
 	return nil
 }

@@ -69,6 +69,7 @@ func (r *region) attempt(ctx context.Context, in middleware.FinalizeInput, next 
 		if moves < maxMoves && r.moved(c, err) && request.RewindStream() == nil {
 			continue
 		}
+		c.place = nil // the next attempt asks anew: the place may be the trouble
 		if damaged(err) {
 			// On the way, or in our memory: then a third attempt is as bad.
 			if c.damaged {

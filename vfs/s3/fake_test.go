@@ -453,7 +453,7 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, 
 	o := newObject(data, up.contentType)
 	o.etag = fmt.Sprintf("\"%x-%d\"", sums.Sum(nil), len(in.Part))
 	o.header, o.tags = up.header, up.tags
-	if sum := r.Header.Get("X-Amz-Checksum-Crc32"); up.crc && sum != o.crc && (sum != "" || len(data) > 0) { // that of nothing need not be told
+	if sum := r.Header.Get("X-Amz-Checksum-Crc32"); up.crc && sum != o.crc && (sum != "" || len(data) > 0) { // of nothing none is told
 		refuse(w, 400, "BadDigest")
 		return
 	}

@@ -48,6 +48,10 @@ func (k *sink) hold(ctx context.Context) error {
 		parts[i] = object.Part{Number: p.number, Size: p.size, ETag: p.etag, Sum: p.sum, Summed: p.summed}
 	}
 	if err := k.held(ctx, k.id, parts); err != nil {
+		if errors.Is(err, object.ErrInDoubt) {
+			k.over()
+			k.id = "" // nothing to abort
+		}
 		return err
 	}
 	k.stored(nil, sum, true)
@@ -64,8 +68,25 @@ func (s *Store) Publish(ctx context.Context, key, id string, parts []object.Part
 	k.begin(id) // the janitor leaves it alone
 	defer k.over()
 	err := k.Complete(ctx)
+	if errors.Is(err, fs.ErrExist) {
+		err = k.earlier(ctx, err)
+	}
 	if errors.Is(err, errNoSuchUpload) {
 		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	return err
+}
+
+// earlier looks whether the object that must not be replaced is this upload's own, of an earlier call whose answer was lost: then
+// there is no such upload any more.
+func (k *sink) earlier(ctx context.Context, refused error) error {
+	_, err := k.s.Parts(ctx, k.key, k.id)
+	if !errors.Is(err, errNoSuchUpload) {
+		return refused
+	}
+	all, size, sum, summed := k.whole()
+	if same, lerr := k.same(ctx, size, sum, summed, etagOf(all)); same || lerr != nil {
+		return lerr
 	}
 	return err
 }

@@ -161,6 +161,94 @@ func Test46AnswerLost(t *testing.T) {
 	}
 }
 
+// RNTO is sent again after its answer was lost, by a user who may not overwrite: what is there is his own file, whether the server
+// looks at the condition or we do. One of somebody else is another matter.
+func Test46AnswerLostNoOverwrite(t *testing.T) {
+	for _, profile := range []string{"aws", "ceph"} {
+		for _, others := range []bool{false, true} {
+			t.Run(fmt.Sprint(profile, "/replaced=", others), func(t *testing.T) {
+				f := newFake(t)
+				tree, _, _ := f.newPublishing(profile)
+				data := pattern(5, minPart+1)
+				storeFile(t, tree, "/x.tmp", data)
+				f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+					if op == "delete" && n == 1 {
+						w.WriteHeader(http.StatusForbidden)
+						return true
+					}
+					return false
+				}
+				if err := tree.RenameNew("/x.tmp", "/x"); err != nil {
+					t.Fatal(err)
+				}
+				var want error
+				if others {
+					f.set("x", []byte("another's"))
+					want = fs.ErrNotExist
+				}
+				tree, _, _ = f.newPublishing(profile)
+				if err := tree.RenameNew("/x.tmp", "/x"); !errors.Is(err, want) {
+					t.Errorf("repeated: %v, want %v", err, want)
+				}
+				f.wantClean(t)
+			})
+		}
+	}
+}
+
+// The completion is carried out, its answer is lost, and then the server is away for a moment: the file waits for another RNTO.
+func Test46AnswerLostAndServerAway(t *testing.T) {
+	f := newFake(t)
+	tree, _, _ := f.newPublishing("aws")
+	data := pattern(5, minPart+1)
+	storeFile(t, tree, "/x.tmp", data)
+	away := false
+	f.after = func(op string, n int) bool {
+		if op == "complete" && n == 1 {
+			away = true
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+		if away && op == "head" {
+			w.WriteHeader(http.StatusNotImplemented) // no more tries
+			return true
+		}
+		return false
+	}
+	if err := tree.Rename("/x.tmp", "/x"); !errors.Is(err, vfs.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Rename: %v, want vfs.ErrUnavailable alone", err)
+	}
+	away = false
+	if err := tree.Rename("/x.tmp", "/x"); err != nil {
+		t.Errorf("Rename again: %v", err)
+	}
+	if o, _ := f.object("x"); string(o.data) != string(data) {
+		t.Errorf("%d bytes", len(o.data))
+	}
+	f.wantClean(t)
+}
+
+// The store cannot be asked whether a note was stored in the place of another one: neither upload is removed.
+func TestHeldInDoubtStays(t *testing.T) {
+	f := newFake(t)
+	s, _ := f.open(nil)
+	u, err := s.PutHeld(t.Context(), "x", object.PutOptions{}, func(context.Context, string, []object.Part) error { return object.ErrInDoubt })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Commit(t.Context()); !errors.Is(err, object.ErrInDoubt) {
+		t.Errorf("Commit: %v", err)
+	}
+	if len(f.uploads) != 1 {
+		t.Errorf("%d uploads, want the one that is in doubt", len(f.uploads))
+	}
+}
+
 // 46. What is published are the parts that the server tells, as well as those that PutHeld has told; an unknown upload is none.
 func Test46PartsOfTheServer(t *testing.T) {
 	f := newFake(t)
@@ -173,7 +261,7 @@ func Test46PartsOfTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := pattern(1, 2*minPart+1)
+	data := pattern(1, 2*minPart+mib)
 	if _, err := u.Write(data); err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +304,32 @@ func TestAbortStaleLeavesWhatWaits(t *testing.T) {
 	f.mu.Unlock()
 	if n, err := s.AbortStale(t.Context(), "", -time.Hour, func(context.Context) (map[string]bool, error) { return nil, broken }); n != 0 || !errors.Is(err, broken) {
 		t.Errorf("AbortStale that cannot ask: %d, %v", n, err)
+	}
+}
+
+// All notes are read once for all pages of uploads, unless one of them has no note.
+func TestAbortStaleAsksOnce(t *testing.T) {
+	for last, want := range map[string]int{"c": 1, "orphan": 2} {
+		f := newFake(t)
+		pages := []string{"a", "b", last}
+		f.before = func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
+			if op != "list uploads" {
+				return false
+			}
+			id := pages[n-1]
+			fmt.Fprintf(w, "<ListMultipartUploadsResult><IsTruncated>%v</IsTruncated><NextKeyMarker>%s</NextKeyMarker><NextUploadIdMarker>%s</NextUploadIdMarker>"+
+				"<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>2020-01-01T00:00:00Z</Initiated></Upload></ListMultipartUploadsResult>", n < len(pages), id, id, id, id)
+			return true
+		}
+		s, _ := f.open(nil)
+		asked := 0
+		n, err := s.AbortStale(t.Context(), "", time.Hour, func(context.Context) (map[string]bool, error) {
+			asked++
+			return map[string]bool{"a": true, "b": true, "c": true}, nil
+		})
+		if n != want-1 || err != nil || asked != want {
+			t.Errorf("with %s: %d aborted, %v; asked %d times, want %d", last, n, err, asked, want)
+		}
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 )
 
 // AbortStale aborts multipart uploads that a crash has left: those with keys
-// that begin with prefix, begun more than olderThan ago, and not under way in this process. Kept, unless it is nil, is asked,
-// after each page of them that has such uploads, for the ids of those that have to stay all the same. It returns
+// that begin with prefix, begun more than olderThan ago, and not under way in this process. Kept, unless it is nil, is asked
+// for the ids of those that have to stay all the same: after each page of them that has uploads which it has not named yet. It returns
 // how many it has aborted, and goes on after one that cannot be.
 //
 // An upload in a bucket does not say who began it. So "ours" means: below the
@@ -25,6 +25,7 @@ func (s *Store) AbortStale(ctx context.Context, prefix string, olderThan time.Du
 	before := time.Now().Add(-olderThan)
 	n := 0
 	var errs []error
+	var stay map[string]bool
 	in := &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &prefix}
 	for {
 		out, err := s.client.ListMultipartUploads(ctx, in)
@@ -37,18 +38,16 @@ func (s *Store) AbortStale(ctx context.Context, prefix string, olderThan time.Du
 			_, active := s.active[aws.ToString(u.UploadId)]
 			return active || u.Initiated == nil || u.Initiated.After(before)
 		})
-		var stay map[string]bool
-		if kept != nil && len(stale) > 0 {
+		stays := func(u types.MultipartUpload) bool { return stay[aws.ToString(u.UploadId)] }
+		if stale = slices.DeleteFunc(stale, stays); kept != nil && len(stale) > 0 {
 			// Asked behind the look at those under way: what ends in between has its note by now.
 			if stay, err = kept(ctx); err != nil {
 				return n, errors.Join(append(errs, err)...)
 			}
+			stale = slices.DeleteFunc(stale, stays)
 		}
 		for _, u := range stale {
 			id := aws.ToString(u.UploadId)
-			if stay[id] {
-				continue
-			}
 			if err := s.abort(ctx, aws.ToString(u.Key), id); err != nil {
 				if errs = append(errs, err); len(errs) == 10 { // it will not get better
 					return n, errors.Join(errs...)

@@ -188,3 +188,13 @@ func TestUniformParts(t *testing.T) {
 		t.Errorf("parts by size: %v", sizes)
 	}
 }
+
+// Parts that are sent are whole blocks of the budget, so those that have to be as long are, too.
+func TestUniformPartsAreWholeBlocks(t *testing.T) {
+	for budget, part := range map[int64]int64{60_000_000: 64 << 20, 1 << 30: 6_000_000, 256 << 20: 64 << 20, 1 << 20: 64 << 20} {
+		z := profiles["r2"].sizes(Options{MaxPartSize: part, Budget: object.NewBudget(budget)})
+		if z.uniform%(64<<10) != 0 || z.uniform < leastPart || z.uniform > uniformPart {
+			t.Errorf("budget %d, parts up to %d: %d bytes", budget, part, z.uniform)
+		}
+	}
+}

@@ -242,6 +242,29 @@ func Test21TemporaryRedirect(t *testing.T) {
 	}
 }
 
+// A place that does not answer is left at the next attempt.
+func TestRedirectToNobody(t *testing.T) {
+	f := newFake(t)
+	f.set("f", []byte("x"))
+	nobody := httptest.NewServer(f)
+	nobody.Close()
+	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+		if op == "head" && n == 1 {
+			w.Header().Set("Location", nobody.URL+r.URL.RequestURI())
+			w.WriteHeader(307)
+			return true
+		}
+		return false
+	}
+	s, _ := f.open(nil)
+	if _, err := s.Head(t.Context(), "f"); err != nil {
+		t.Error(err)
+	}
+	if n := f.count("head"); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
 func mustHost(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)

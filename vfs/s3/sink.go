@@ -233,9 +233,11 @@ func (k *sink) Single(ctx context.Context, body object.Body) error {
 	}
 	err = k.fail(ctx, "put", err)
 	// Did we refuse ourselves? The answer to an earlier attempt may have been lost.
-	if k.refused(err) && attempts.Load() > 1 && k.same(ctx, body.Size(), body.Sum32(), true, etag) {
-		k.stored(nil, body.Sum32(), true)
-		return nil
+	if k.refused(err) && attempts.Load() > 1 {
+		if same, _ := k.same(ctx, body.Size(), body.Sum32(), true, etag); same {
+			k.stored(nil, body.Sum32(), true)
+			return nil
+		}
 	}
 	return err
 }
@@ -320,17 +322,9 @@ func (k *sink) Complete(ctx context.Context) error {
 	if k.held != nil {
 		return k.hold(ctx)
 	}
-	all := slices.Concat(k.first, k.parts)
-	var (
-		sum    uint32
-		summed = true
-		size   int64
-		list   = make([]types.CompletedPart, len(all))
-	)
+	all, size, sum, summed := k.whole()
+	list := make([]types.CompletedPart, len(all))
 	for i, p := range all {
-		sum = combine(sum, p.sum, p.size)
-		summed = summed && p.summed
-		size += p.size
 		list[i] = types.CompletedPart{ETag: aws.String(p.etag), PartNumber: aws.Int32(int32(p.number))}
 		if k.summing() && p.summed {
 			list[i].ChecksumCRC32 = crc(p.sum)
@@ -364,7 +358,14 @@ func (k *sink) Complete(ctx context.Context) error {
 		err = k.fail(ctx, "complete upload", err)
 		// No such upload is one of the unavailable.
 		lost := errors.Is(err, vfs.ErrUnavailable) || attempts.Load() > 1 && k.refused(err)
-		if !lost || !k.same(ctx, size, sum, summed, etagOf(all)) {
+		if !lost {
+			return err
+		}
+		same, lerr := k.same(ctx, size, sum, summed, etagOf(all))
+		if lerr != nil {
+			return &storeError{"complete upload", k.key, vfs.ErrUnavailable, fmt.Errorf("%v; it may have been carried out: %v", err, lerr)}
+		}
+		if !same {
 			return err
 		}
 		out = &s3.CompleteMultipartUploadOutput{}
@@ -372,6 +373,17 @@ func (k *sink) Complete(ctx context.Context) error {
 	k.stored(out.VersionId, sum, summed)
 	k.over()
 	return nil
+}
+
+// whole returns all parts of the upload, and the size and the checksum of the object that they make.
+func (k *sink) whole() (all []part, size int64, sum uint32, summed bool) {
+	all, summed = slices.Concat(k.first, k.parts), true
+	for _, p := range all {
+		sum = combine(sum, p.sum, p.size)
+		summed = summed && p.summed
+		size += p.size
+	}
+	return all, size, sum, summed
 }
 
 // stored keeps what the receipt tells. Where the answer was lost, so is the version.
@@ -387,20 +399,23 @@ func (k *sink) Receipt() object.Receipt { return k.receipt }
 
 // same reports whether the object has the content of this upload: its size and,
 // where the server tells it, its CRC32; else its ETag, where we know what it has to be. The old
-// object of that name can only be taken for the new one if it is equal.
-func (k *sink) same(ctx context.Context, size int64, sum uint32, summed bool, etag string) bool {
+// object of that name can only be taken for the new one if it is equal. It is an error if the server does not tell for now.
+func (k *sink) same(ctx context.Context, size int64, sum uint32, summed bool, etag string) (bool, error) {
 	out, err := k.s.client.HeadObject(ctx, &s3.HeadObjectInput{
 		Bucket:       &k.s.bucket,
 		Key:          &k.key,
 		ChecksumMode: types.ChecksumModeEnabled,
 	})
+	if err = translate(ctx, "head", k.key, err); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return false, nil // one that is only ours to write is not ours to know
+	}
 	if err != nil || aws.ToInt64(out.ContentLength) != size {
-		return false
+		return false, err
 	}
 	if summed && out.ChecksumCRC32 != nil && out.ChecksumType != types.ChecksumTypeComposite {
-		return *out.ChecksumCRC32 == *crc(sum)
+		return *out.ChecksumCRC32 == *crc(sum), nil
 	}
-	return etag != "" && aws.ToString(out.ETag) == etag
+	return etag != "" && aws.ToString(out.ETag) == etag, nil
 }
 
 // etagOf returns the ETag that most servers give to an object of these parts: the

@@ -16,7 +16,8 @@ type sizes struct {
 func (p profile) sizes(o Options) sizes {
 	s := sizes{least: leastPart, grow: object.Growth(o.MaxPartSize)}
 	if p.uniformParts {
-		s.uniform = max(leastPart, min(o.MaxPartSize, uniformPart, o.Budget.Limit()/4))
+		// Whole MiB, as parts are whole blocks of the budget, and those that the server copies have to be as long.
+		s.uniform = max(leastPart, min(o.MaxPartSize, uniformPart, o.Budget.Limit()/4)&^(1<<20-1))
 	}
 	return s
 }
