@@ -225,7 +225,7 @@ func (g *gateway) mkdir(t *testing.T, dir string) {
 	}
 }
 
-// eventually asks until what it asks says yes.
+// eventually asks until what it asks says yes. An error beside that is what it tells when it gives up.
 func eventually(t *testing.T, what string, ask func(context.Context) (bool, error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -234,7 +234,7 @@ func eventually(t *testing.T, what string, ask func(context.Context) (bool, erro
 	defer tick.Stop()
 	for {
 		ok, err := ask(ctx)
-		if ok {
+		if ok && ctx.Err() == nil {
 			return
 		}
 		select {

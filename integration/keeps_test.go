@@ -144,7 +144,7 @@ func Test19StrictALLO(t *testing.T) {
 			// It is given up behind the reply.
 			eventually(t, "no upload is open", func(ctx context.Context) (bool, error) {
 				open, err := w.store.Uploads(ctx)
-				return len(open) == 0, err
+				return err == nil && len(open) == 0, err
 			})
 		})
 	}

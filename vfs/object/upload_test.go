@@ -577,3 +577,63 @@ func (f sinkFunc) Begin(context.Context) error              { return errors.ErrU
 func (f sinkFunc) Part(context.Context, int, Body) error    { return errors.ErrUnsupported }
 func (f sinkFunc) Complete(context.Context) error           { return errors.ErrUnsupported }
 func (f sinkFunc) Abort(context.Context) error              { return nil }
+
+// A part that has been sent when its upload is given up is waited for, so that it does not land behind the cleaning up: but
+// not for ever, not to be sent again, and not where it was on its way only.
+func TestUploadAbortWaitsForAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		sent   bool // all of the part has been taken
+		answer time.Duration
+		wait   time.Duration // until the cleaning up
+	}{
+		{"answered", true, time.Second, time.Second},
+		{"never answered", true, time.Hour, answerTime},
+		{"under way", false, time.Hour, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &answering{recorder: &recorder{}, sent: tt.sent, after: tt.answer}
+				u := NewUpload(t.Context(), NewBudget(64<<20), r, UploadOptions{FirstPart: minPart})
+				if _, err := u.Write(make([]byte, minPart+1)); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				begin := time.Now()
+				var cleaned time.Duration
+				r.onAbort = func(context.Context) error { cleaned = time.Since(begin); return nil }
+				if err := u.Abort(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if cleaned != tt.wait {
+					t.Errorf("cleaned up after %v, want %v", cleaned, tt.wait)
+				}
+				if tt.sent && !errors.Is(r.again, errAborted) {
+					t.Errorf("to send it again: %v, want %v", r.again, errAborted)
+				}
+			})
+		})
+	}
+}
+
+// answering is a Sink that answers to a part after a while.
+type answering struct {
+	*recorder
+	sent  bool
+	after time.Duration
+	again error
+}
+
+func (a *answering) Part(ctx context.Context, n int, body Body) error {
+	if a.sent {
+		io.Copy(io.Discard, struct{ io.Reader }{body})
+	}
+	select {
+	case <-time.After(a.after):
+	case <-ctx.Done():
+	}
+	if _, err := body.Seek(0, io.SeekStart); a.sent {
+		a.again = err
+	}
+	return ctx.Err()
+}
