@@ -133,14 +133,7 @@ func (s *session) goOn(p prepared) {
 		return
 	}
 	s.spend(t.verb)
-	s.commandDone(t.line.verb, t.line.cmd, t.line.arg, t.line.start)
-	for range t.aborts {
-		s.reply(226, "ABOR successful")
-	}
-	if p.panic != nil {
-		s.panicked(p.panic, p.stack)
-		s.ended = true
-	}
+	s.finished(t, p.panic, p.stack)
 }
 
 // ready reports whether a transfer may begin, and answers why not.
@@ -392,12 +385,18 @@ func (s *session) transferDone(o outcome) {
 		s.reply(r.code, r.text)
 	}
 	s.reportTransfer(t, o)
+	s.finished(t, o.panic, o.stack)
+}
+
+// finished reports the command that t was for, answers the ABORs that came meanwhile, and ends the session
+// after a programming error.
+func (s *session) finished(t *transfer, panicked any, stack []byte) {
 	s.commandDone(t.line.verb, t.line.cmd, t.line.arg, t.line.start)
 	for range t.aborts {
 		s.reply(226, "ABOR successful")
 	}
-	if o.panic != nil {
-		s.panicked(o.panic, o.stack)
+	if panicked != nil {
+		s.panicked(panicked, stack)
 		s.ended = true
 	}
 }

@@ -72,12 +72,5 @@ func (s *session) workDone(t *transfer, o outcome) {
 		s.log.Info(t.verb+" refused", "path", t.path, "code", r.code, "err", o.err)
 		s.reply(r.code, r.text)
 	}
-	s.commandDone(t.line.verb, t.line.cmd, t.line.arg, t.line.start)
-	for range t.aborts {
-		s.reply(226, "ABOR successful")
-	}
-	if o.panic != nil {
-		s.panicked(o.panic, o.stack)
-		s.ended = true
-	}
+	s.finished(t, o.panic, o.stack)
 }

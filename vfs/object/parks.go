@@ -337,8 +337,9 @@ func (k *parking) id() string {
 	return k.note.ID
 }
 
-// begun writes the note before the first part is stored. If it is the store's only
-// trace of the upload, a crash leaves no more than a lifecycle rule finds.
+// begun writes the note before the first part is stored, in the place of whatever cut upload was noted there. If it is the store's only
+// trace of the upload, a crash leaves no more than a lifecycle rule finds. The note of a file that has become whole meanwhile and
+// waits for its rename stays: that has had its 226.
 func (k *parking) begun(ctx context.Context, id string) error {
 	k.p.mu.Lock()
 	k.note.ID, k.note.Runs = id, []run{{First: 1}}
@@ -349,11 +350,27 @@ func (k *parking) begun(ctx context.Context, id string) error {
 	}
 	n.Nonce = rand.Text()
 	k.note.Nonce = n.Nonce
-	if err := k.p.write(ctx, n, PutOptions{}); err != nil {
-		return err
+	err, o := vfs.ErrBusy, PutOptions{IfAbsent: true}
+	for range holdTries {
+		if err = k.p.write(ctx, n, o); !errors.Is(err, vfs.ErrBusy) {
+			k.kept = err == nil
+			return err
+		}
+		switch now, rerr := k.p.read(ctx, k.p.noteKey(n.Key)); {
+		case errors.Is(rerr, fs.ErrNotExist):
+			o = PutOptions{IfAbsent: true}
+		case rerr != nil && !errors.Is(rerr, errBadNote): // which is worth nothing
+			return errors.Join(err, rerr)
+		case now.Nonce == n.Nonce: // the answer was lost
+			k.kept = true
+			return nil
+		case now.Key == n.Key && now.Final != "":
+			return fmt.Errorf("object: %q waits for its rename by now: %w", n.Key, vfs.ErrBusy)
+		default:
+			o = PutOptions{IfMatch: now.etag}
+		}
 	}
-	k.kept = true
-	return nil
+	return err
 }
 
 // owner reports whether this upload still is the one that may be parked under its key.

@@ -386,6 +386,32 @@ func TestOrdinaryFileInThePlaceOfWaiting(t *testing.T) {
 	}
 }
 
+// A file that has become whole while another session, which knows of no renames, was at the beginning of the same name stays.
+func TestWholeBeforeTheFirstPartOfAnother(t *testing.T) {
+	b := object.NewBudget(8 << 20)
+	m := object.NewMem(b, parkPart)
+	p := newPublishing(t, m, b, nil)
+	other, err := object.New(m, object.Options{Parks: p.parks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := other.Create("/x.tmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.store(t, "/x.tmp", []byte("whole"))
+	_, err = f.Write(bytesOf(3 * parkPart))
+	if cerr := f.Close(); !errors.Is(errors.Join(err, cerr), vfs.ErrBusy) {
+		t.Errorf("the other upload: %v, %v; want vfs.ErrBusy", err, cerr)
+	}
+	if err := p.Rename("/x.tmp", "/x"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := m.Object("x"); string(got) != "whole" || m.Pending() != 0 {
+		t.Errorf("x is %q, %d uploads are open", got, m.Pending())
+	}
+}
+
 // longETags is a store whose parts have long ETags.
 type longETags struct{ *object.Mem }
 
