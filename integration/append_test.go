@@ -12,6 +12,7 @@ import (
 
 // TestAppend appends to and restarts in objects of all sizes, through the built binary.
 func TestAppend(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{s3Kind, gcsKind} {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, kind)

@@ -15,6 +15,7 @@ import (
 // plain or TLS, a file goes in, is seen in the store by the vendor's own SDK byte for
 // byte, is listed, comes out again, is renamed and deleted.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	for _, c := range clients.All() {
 		if err := c.Installed(t.Context()); err != nil {
 			t.Fatalf("%s is missing, and no client is left out: %v", c.Name(), err)
@@ -31,6 +32,7 @@ func TestClients(t *testing.T) {
 	}
 	for _, kind := range []string{s3Kind, gcsKind, localKind} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, kind)
 			g := newGateway(t, w)
 			g.mkdir(t, "/in")

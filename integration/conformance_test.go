@@ -24,6 +24,7 @@ var refusedNames = []string{"newline", "carriage return", "tab", "control charac
 // TestConformanceS3 runs the suite of all trees over versitygw, a real S3 server
 // that keeps its objects in a POSIX file system, where it shows.
 func TestConformanceS3(t *testing.T) {
+	t.Parallel()
 	s, err := servers.StartS3(t.Context(), t.TempDir(), "conformance")
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +68,7 @@ func TestConformanceRadosGW(t *testing.T) {
 // TestConformanceGCS runs it over fake-gcs-server, which ignores preconditions on
 // delete, update, read and copy: those are shown by the tests of package gcs.
 func TestConformanceGCS(t *testing.T) {
+	t.Parallel()
 	g, err := servers.StartGCS(t.Context(), t.TempDir(), "", "conformance")
 	if err != nil {
 		t.Fatal(err)

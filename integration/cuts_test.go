@@ -295,8 +295,10 @@ func (g *gateway) again(t, owner *testing.T) {
 // TestNoFalseCuts uploads in order, a thousand times and in ways that come near a
 // cut: none may be taken for one.
 func TestNoFalseCuts(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{s3Kind, gcsKind, localKind, atomicKind} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, kind)
 			g := newGateway(t, w)
 			for _, tls := range []bool{false, true} {

@@ -18,6 +18,7 @@ import (
 // pinned to the object. When the object is replaced in the middle the reply is
 // 451 (or 426), and what has arrived is a part of the old one.
 func TestRETRWithTheBodyCutEvery3MB(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{s3Kind, gcsKind} {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, kind)

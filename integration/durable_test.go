@@ -14,6 +14,7 @@ import (
 // TestReplyAfterTheStore holds back the store's answer to the request that makes
 // the object visible: the 226 must not be said before it is let go.
 func TestReplyAfterTheStore(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, kind string
 		size       int

@@ -231,6 +231,7 @@ func TestGCSAccess(t *testing.T) {
 
 // TestGCSNoToken lets the service account that a login shall act as be none that the gateway may act as.
 func TestGCSNoToken(t *testing.T) {
+	t.Parallel()
 	fake, w := newGoogle(t, `impersonate: "{user}/no such@account"`)
 	g := newGateway(t, w)
 	fake.mu.Lock()

@@ -15,6 +15,7 @@ import (
 
 // TestHosts comes to one address under several names: by HOST, and by the name in the TLS handshake.
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localKind)
 	other, err := servers.MakeCertificates(t.TempDir())
 	if err != nil {

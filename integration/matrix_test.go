@@ -18,6 +18,7 @@ import (
 // TestMatrix drives each client over the ways a data connection can come about: who opens it, over
 // which family of addresses, in clear text or under TLS. TestClients has the sizes; here a small file has to do.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	body := random(5, 10<<10)
 	local := filepath.Join(t.TempDir(), "local")
 	if err := writeFile(local, body); err != nil {
@@ -25,6 +26,7 @@ func TestMatrix(t *testing.T) {
 	}
 	for _, kind := range []string{localKind, s3Kind, gcsKind} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, kind)
 			g := dualGateway(t, w)
 			g.mkdir(t, "/in")
@@ -158,6 +160,7 @@ func dualGateway(t *testing.T, w *world, extra ...string) *gateway {
 
 // TestResume stops in the middle of a file on purpose, and lets each client that can do it go on.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	body := random(6, 300_000)
 	half := body[:123_456]
 	local := filepath.Join(t.TempDir(), "local")
@@ -225,6 +228,7 @@ func oneResume(t *testing.T, w *world, target clients.Target, r clients.Resumer,
 // TestMirror sends a thousand files up with lftp's mirror, eight at a time, brings them back, and
 // compares all of them on both sides.
 func TestMirror(t *testing.T) {
+	t.Parallel()
 	src := t.TempDir()
 	want := map[string][]byte{}
 	for i := range 1000 {
@@ -267,6 +271,7 @@ func TestMirror(t *testing.T) {
 // TestSessionReuse asks data connections to resume the TLS session of their control connection. Clients
 // that do it work; the others are refused under require, and work under prefer (the default, which all other tests have).
 func TestSessionReuse(t *testing.T) {
+	t.Parallel()
 	body := random(7, 10<<10)
 	local := filepath.Join(t.TempDir(), "local")
 	if err := writeFile(local, body); err != nil {

@@ -29,6 +29,7 @@ func zlibOf(t *testing.T, b []byte) []byte {
 
 // lftp compresses files and listings, both ways, in clear text and under TLS, and resumes in the middle.
 func TestModeZ(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{s3Kind, gcsKind, localKind} {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, kind)

@@ -36,6 +36,7 @@ func sizeOf(t *testing.T, c *clients.Conn, name string) int {
 
 // TestResumeOfCuts cuts uploads with cut: resume, and goes on with them, through the built binary.
 func TestResumeOfCuts(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{s3Kind, gcsKind} {
 		t.Run(kind, func(t *testing.T) {
 			owner := t
@@ -199,6 +200,7 @@ func TestResumeOfCuts(t *testing.T) {
 
 // TestParkS3 and TestParkGCS run the suite of resumed uploads on real store servers.
 func TestParkS3(t *testing.T) {
+	t.Parallel()
 	s, err := servers.StartS3(t.Context(), t.TempDir(), "parks")
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +215,7 @@ func TestParkS3(t *testing.T) {
 }
 
 func TestParkGCS(t *testing.T) {
+	t.Parallel()
 	g, err := servers.StartGCS(t.Context(), t.TempDir(), "", "parks")
 	if err != nil {
 		t.Fatal(err)

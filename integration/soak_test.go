@@ -35,6 +35,7 @@ type soak struct {
 	silent atomic.Int64 // of those: whole in the bucket, as the gateway was killed before its reply
 	kills  atomic.Int64
 	mute   sync.Map // name to number, of uploads that got no reply and were not there
+	told   sync.Map // name to the reply, of the others
 	dice   struct {
 		sync.Mutex
 		*rand.Rand
@@ -164,7 +165,8 @@ func (s *soak) late(t *testing.T) {
 	for _, name := range s.w.files(t, "") {
 		i, ok := s.mute.Load(name)
 		if !ok {
-			t.Errorf("%s is left, although its client got a reply", name)
+			reply, _ := s.told.Load(name)
+			t.Errorf("%s is left, although its client got a reply: %v", name, reply)
 			continue
 		}
 		s.w.wantObject(t, name, s.body(i.(int64)))
@@ -176,6 +178,9 @@ func (s *soak) late(t *testing.T) {
 func (s *soak) upload(t *testing.T, i int64) {
 	body, name := s.body(i), fmt.Sprintf("soak-%06d.bin", i)
 	reply, err := s.stor(t.Context(), name, body)
+	if err == nil {
+		s.told.Store(name, reply)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	got, gerr := s.w.store.Get(ctx, name)

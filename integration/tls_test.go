@@ -180,6 +180,7 @@ func TestRenegotiation(t *testing.T) {
 // Client certificates: required on a listener, as a second factor, as a login of their own; and SIGHUP changes whom
 // to trust.
 func TestClientCertificates(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localKind)
 	dir := t.TempDir()
 	ours, err := servers.MakeClientCertificates(filepath.Join(dir, "ours"), "cam7", "cam8")

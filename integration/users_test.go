@@ -75,6 +75,7 @@ func htpasswd(t *testing.T, arg ...string) {
 // TestUsersFiles has users in the configuration, in a file of their own and in an htpasswd file, and changes all of
 // them under a session that stays what it is.
 func TestUsersFiles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localKind)
 	dir := t.TempDir()
 	// As in a volume of Kubernetes: the file is behind a link to a directory that is replaced as a whole.

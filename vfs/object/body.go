@@ -21,7 +21,6 @@ type body struct {
 	mu     sync.Mutex
 	blocks []block
 	off    int64
-	last   bool // it is not sent again
 	closed bool
 }
 
@@ -89,18 +88,14 @@ func (b *body) Seek(offset int64, whence int) (int64, error) {
 	if offset < 0 {
 		return 0, errors.New("object: seek before the start of a body")
 	}
-	if b.last && offset < b.off {
-		return 0, errAborted
-	}
 	b.off = offset
 	return offset, nil
 }
 
-// lastTry lets the body not be sent once more, and reports whether all of it has been taken to be sent.
-func (b *body) lastTry() (sent bool) {
+// taken reports whether all of the body has been taken to be sent.
+func (b *body) taken() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last = true
 	return b.off >= b.size
 }
 

@@ -40,9 +40,6 @@ type UploadOptions struct {
 	AbortTimeout time.Duration
 }
 
-// answerTime is how long the answer to a part is waited for that was sent when its upload was given up.
-const answerTime = 5 * time.Second
-
 // errAborted is what a Write gets that was under way when the upload was given up.
 var errAborted = errors.New("object: upload given up")
 
@@ -261,31 +258,13 @@ func (u *upload) dispatch(ctx context.Context, more bool) error {
 		case <-u.ctx.Done():
 			return
 		}
-		ctx, stop := u.untilAnswered(part)
+		ctx, stop := untilAnswered(u.ctx, part)
 		defer stop()
 		if err := u.sink.Part(ctx, n, part); err != nil {
 			u.fail(err)
 		}
 	})
 	return nil
-}
-
-// untilAnswered is the context of the parts for one of them. Where that ends, a part that has been sent, or nearly so, may
-// land all the same, and would stay in the store if it did so behind the cleaning up: so its answer is waited for a little.
-func (u *upload) untilAnswered(part *body) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(u.ctx))
-	stop := context.AfterFunc(u.ctx, func() { // ends with the part, or when its time is over
-		if part.lastTry() {
-			t := time.NewTimer(answerTime)
-			defer t.Stop()
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-			}
-		}
-		cancel(context.Cause(u.ctx))
-	})
-	return ctx, func() { stop(); cancel(nil) }
 }
 
 // nextPart returns the size in blocks of the part that begins at the offset.
