@@ -586,3 +586,24 @@ func TestPark(t *testing.T) {
 		return p.FS, func() afero.Fs { return newProcess(t, m, p.b).FS }
 	})
 }
+
+// An upload whose note cannot be written leaves no parts that nobody would find.
+func TestCutWithoutNote(t *testing.T) {
+	b := object.NewBudget(8 << 20)
+	m := object.NewMem(b, parkPart)
+	p := newProcess(t, m, b)
+	m.Fault = object.FailNth("single", 1, vfs.ErrUnavailable) // the note
+	f, err := p.Create("/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(bytesOf(parkPart))
+	}
+	if err := f.Close(); !errors.Is(err, vfs.ErrUnavailable) {
+		t.Errorf("Close: %v, want vfs.ErrUnavailable", err)
+	}
+	if n := m.Pending(); n != 0 {
+		t.Errorf("%d uploads are open", n)
+	}
+}

@@ -578,7 +578,7 @@ func (k *parking) save(ctx context.Context, before int64, tail Body) error {
 		}
 	}
 	switch {
-	case !mine && k.note.ID != "":
+	case k.note.ID != "" && !(mine && k.kept): // nobody would find it
 		return p.store.Forget(ctx, k.note.Key, k.note.ID)
 	case !mine || tail == nil:
 		return nil // the note, if there is one, is right as it is
