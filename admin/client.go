@@ -54,7 +54,7 @@ func (c *Client) UnsetDebug(ctx context.Context, d Debug) error {
 	return c.do(ctx, http.MethodDelete, "/v1/debug", d, nil)
 }
 
-// Unban ends a ban.
+// Unban ends the ban of an address, or those of all addresses of a network.
 func (c *Client) Unban(ctx context.Context, address string) error {
 	return c.do(ctx, http.MethodDelete, "/v1/bans", Unban{address}, nil)
 }

@@ -5,7 +5,7 @@
 //	DELETE /v1/sessions/{id}   ends a session; 404 if there is none
 //	PUT    /v1/debug           Debug: shows the lines at debug of a user or network
 //	DELETE /v1/debug           Debug: no more of it; all of them where it is empty
-//	DELETE /v1/bans            Unban: ends the ban of an address; 404 if there is none
+//	DELETE /v1/bans            Unban: ends the bans of an address or network; 404 if there are none
 //
 // Requests and answers are JSON; errors are {"error": "..."}. [Server] answers, [Client] asks.
 package admin

@@ -190,11 +190,12 @@ func (s *Server) unban(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	if !s.Guard.Lift(n.Addr()) {
+	ended := s.Guard.Lift(n)
+	if ended == 0 {
 		refuse(w, http.StatusNotFound, fmt.Errorf("%s is not banned", u.Address))
 		return
 	}
-	s.Log.Warn("the operator ends a ban", "address", u.Address)
+	s.Log.Warn("the operator ends bans", "address", u.Address, "bans", ended)
 	answer(w, http.StatusOK, struct{}{})
 }
 

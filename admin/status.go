@@ -91,7 +91,7 @@ type Debug struct {
 	Seconds float64    `json:"seconds,omitempty"` // of a request, instead of Until; 0 for as long as the program runs
 }
 
-// Unban names the address whose ban ends.
+// Unban names whose bans end.
 type Unban struct {
-	Address string `json:"address"`
+	Address string `json:"address"` // an address or a network such as 10.0.0.0/8
 }

@@ -1,10 +1,13 @@
 package logging
 
 import (
-	"log/slog"
+	"bytes"
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -54,33 +57,32 @@ func odd(r rune) bool {
 	return !unicode.IsPrint(r)
 }
 
-// printing escapes what does not print in texts of the JSON log, as the text log does by itself: what a stranger
-// has named its file must not turn the lines on the screen of who reads the log. JSON
-// asks for it in ASCII's control characters alone, and sees to these itself.
-func printing(_ []string, a slog.Attr) slog.Attr {
-	switch v := a.Value.Any().(type) {
-	case string:
-		a.Value = slog.StringValue(escape(v))
-	case error:
-		a.Value = slog.StringValue(escape(v.Error()))
-	}
-	return a
-}
+// printing is a writer of JSON whose texts have escapes of JSON's own for what does not print: what a stranger has named
+// its file must not turn the lines on the screen of who reads the log, and a program reads the name as it is. JSON asks for that in ASCII's
+// control characters alone. A line comes in one Write.
+type printing struct{ w io.Writer }
 
-func escape(s string) string {
+func (p printing) Write(line []byte) (int, error) {
 	odd := func(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
-	if strings.IndexFunc(s, odd) < 0 {
-		return s
+	if bytes.IndexFunc(line, odd) < 0 {
+		return p.w.Write(line)
 	}
-	var b strings.Builder
-	for _, r := range s {
-		if odd(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
-			b.WriteRune(r)
+	b := make([]byte, 0, len(line)+64)
+	for _, r := range string(line) {
+		switch {
+		case !odd(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
 		}
 	}
-	return b.String()
+	if _, err := p.w.Write(b); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // Printable is a text in which what does not print is an escape.

@@ -52,8 +52,7 @@ func New(o Options, w io.Writer) (*Handler, error) {
 	case Text:
 		h.out = attrs{slog.NewTextHandler(w, all)}
 	case JSON:
-		all.ReplaceAttr = printing
-		h.out = attrs{slog.NewJSONHandler(w, all)}
+		h.out = attrs{slog.NewJSONHandler(printing{w}, all)}
 	case Line:
 		p, err := parsePrefix(o.Prefix)
 		if err != nil {

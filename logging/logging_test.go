@@ -139,9 +139,23 @@ func TestNothingForged(t *testing.T) {
 		if strings.Count(got, "\n") != 2 {
 			t.Errorf("%s: %d lines: %q", f, strings.Count(got, "\n"), got)
 		}
-		if i := strings.IndexFunc(strings.ReplaceAll(got, "\n", ""), func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 && f != JSON {
+		if i := strings.IndexFunc(strings.ReplaceAll(got, "\n", ""), func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
 			t.Errorf("%s: does not print: %q", f, got)
 		}
+	}
+}
+
+// A program reads in the JSON log what was meant.
+func TestJSONKeepsTexts(t *testing.T) {
+	const odd = "a\\u202e\u202e\U000e0001\x1b\u0085ü"
+	h, out := made(t, Options{Format: JSON})
+	slog.New(h).Info(odd, "path", odd, "list", []string{odd})
+	var got struct {
+		Msg, Path string
+		List      []string
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Msg != odd || got.Path != odd || got.List[0] != odd {
+		t.Errorf("%s: %+v, %v", out, got, err)
 	}
 }
 

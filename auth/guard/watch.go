@@ -64,18 +64,33 @@ func (g *Guard) Slowed() []Slow {
 	return list
 }
 
-// Lift ends the ban of an address's network, and forgets the wrong passwords that came from there. It reports whether it was banned.
-func (g *Guard) Lift(addr netip.Addr) bool {
+// Lift ends the bans of a network and of all that lie in it, and forgets the wrong passwords that came from there. Of an IPv6
+// address it is the whole /64, as the ban is. It returns how many bans it has ended.
+func (g *Guard) Lift(net netip.Prefix) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := network(addr)
-	was := g.banned(n, time.Now())
-	g.bans.Remove(n)
-	g.networks.Remove(n)
+	if n := network(net.Addr()); n.Bits() < net.Bits() {
+		net = n
+	}
+	now, ended := time.Now(), 0
+	in := func(n netip.Prefix) bool { return n.Bits() >= net.Bits() && net.Contains(n.Addr()) }
+	for _, n := range g.bans.Keys() {
+		if in(n) {
+			if g.banned(n, now) {
+				ended++
+			}
+			g.bans.Remove(n)
+		}
+	}
+	for _, n := range g.networks.Keys() {
+		if in(n) {
+			g.networks.Remove(n)
+		}
+	}
 	for _, p := range g.pairs.Keys() {
-		if p.net == n {
+		if in(p.net) {
 			g.pairs.Remove(p)
 		}
 	}
-	return was
+	return ended
 }

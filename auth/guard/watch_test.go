@@ -20,10 +20,10 @@ func TestListAndLift(t *testing.T) {
 			list[1].Until.Sub(list[0].Until) != time.Minute || time.Until(list[1].Until) != 15*time.Minute {
 			t.Errorf("banned: %v", list)
 		}
-		if !g.Lift(netip.MustParseAddr("2001:db8::8")) {
+		if g.Lift(netip.MustParsePrefix("2001:db8::8/128")) != 1 {
 			t.Error("the address of a banned network is said not to be banned")
 		}
-		if g.Banned(addr) || g.Lift(addr) || len(g.List()) != 1 || g.Bans() != 2 {
+		if g.Banned(addr) || g.Lift(netip.PrefixFrom(addr, 128)) != 0 || len(g.List()) != 1 || g.Bans() != 2 {
 			t.Errorf("still banned: %v", g.List())
 		}
 		// What was failed before is forgotten: neither the next ban is nearer, nor the delay longer.
@@ -35,6 +35,23 @@ func TestListAndLift(t *testing.T) {
 			t.Errorf("a ban that is over is listed: %v", g.List())
 		}
 	})
+}
+
+// All bans within a network end together, and those around it stay.
+func TestLiftNetwork(t *testing.T) {
+	g := New(options())
+	for _, addr := range []string{"198.51.100.3", "198.51.100.200", "203.0.113.1", "2001:db8::7"} {
+		guess(g, 5, "joe", addr)
+	}
+	if n := g.Lift(netip.MustParsePrefix("198.51.100.0/24")); n != 2 || len(g.List()) != 2 || g.Banned(netip.MustParseAddr("198.51.100.200")) {
+		t.Errorf("%d bans ended, these are left: %v", n, g.List())
+	}
+	if n := g.Lift(netip.MustParsePrefix("::/0")); n != 1 || len(g.List()) != 1 {
+		t.Errorf("%d bans ended, these are left: %v", n, g.List())
+	}
+	if n := g.Lift(netip.MustParsePrefix("0.0.0.0/0")); n != 1 || len(g.List()) != 0 {
+		t.Errorf("%d bans ended, these are left: %v", n, g.List())
+	}
 }
 
 func TestSlowed(t *testing.T) {

@@ -96,11 +96,11 @@ nothing of it is seen. An upload whose last byte has been taken may still come t
 func newUnban(env func(string) (string, bool)) *cobra.Command {
 	var where socketFlags
 	cmd := &cobra.Command{
-		Use:   "unban ADDRESS ...",
+		Use:   "unban NETWORK ...",
 		Short: "Let banned addresses in again",
-		Long: `Let banned addresses in again, and forget the wrong passwords that came from there. Of an IPv6
-address it is the whole /64, as the ban is.`,
-		Example: "  ftp-gateway unban 192.0.2.7",
+		Long: `Let banned addresses in again, and forget the wrong passwords that came from there. A network
+stands for all addresses in it; of an IPv6 address it is the whole /64, as the ban is.`,
+		Example: "  ftp-gateway unban 192.0.2.7\n  ftp-gateway unban 10.0.0.0/8",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return where.ask(cmd, env, func(ctx context.Context, c *admin.Client) error {
