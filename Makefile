@@ -111,12 +111,13 @@ $(BIN)/minio: integration/minio/go.sum
 	cd integration/minio && CGO_ENABLED=0 $(GOBUILD) -ldflags="-s -w" -o ../../$@ github.com/minio/minio
 	@touch $@
 
-# One build for all of them; the others wait for helm's.
-$(BIN)/helm: integration/tools/go.sum
+$(BIN)/helm: PROGRAM = helm.sh/helm/v4/cmd/helm
+$(BIN)/kubeconform: PROGRAM = github.com/yannh/kubeconform/cmd/kubeconform
+$(BIN)/staticcheck: PROGRAM = honnef.co/go/tools/cmd/staticcheck
+$(TOOLS): integration/tools/go.sum
 	@mkdir -p $(BIN)
-	cd integration/tools && $(GOBUILD) -o ../../$(BIN)/ tool
-	@touch $(TOOLS)
-$(BIN)/kubeconform $(BIN)/staticcheck: $(BIN)/helm
+	cd integration/tools && $(GOBUILD) -o ../../$@ $(PROGRAM)
+	@touch $@
 
 # Always asked: Go knows what has changed.
 .PHONY: $(BIN)/demo
