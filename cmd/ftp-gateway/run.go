@@ -133,36 +133,9 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			}
 			log.Info("shutting down", "signal", s.String(), "grace", cfg.ShutdownGrace, "sessions", srv.Sessions())
 			health.Stop()
-			shutdown(srv, cfg.ShutdownGrace, signals, log)
+			shutdown(srv, cfg.ShutdownGrace, cfg.Limits.Commit+hungAfter, signals, log)
 			log.Info("stopped")
 			return nil
-		}
-	}
-}
-
-// shutdown waits for running transfers until the grace ends or another signal comes.
-func shutdown(srv *protocol.Server, grace time.Duration, signals <-chan os.Signal, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- srv.Shutdown(ctx) }() // ends when the last session has
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				log.Warn("transfers were broken off", "err", err)
-			}
-			return
-		case s := <-signals:
-			if s == syscall.SIGHUP || slices.Contains(reopenSignals, s) {
-				continue
-			}
-			if ctx.Err() != nil { // the third, or one after the grace: not even commits are waited for
-				log.Warn("ending at once", "signal", s.String())
-				return
-			}
-			log.Warn("breaking off transfers", "signal", s.String())
-			cancel()
 		}
 	}
 }
