@@ -42,6 +42,34 @@ func (t *tree) anyWaits(ctx context.Context, prefix string) (bool, error) {
 	return false, err
 }
 
+// anyWaitsBelow is anyWaits for all directories below the prefix as well, for what would lose sight of them. The keys of
+// notes do not tell what is below what, so it looks at all there are, if they are not too many: files that it overlooks then stay
+// where they are, and can be renamed from there.
+func (t *tree) anyWaitsBelow(ctx context.Context, prefix string) (bool, error) {
+	if any, err := t.anyWaits(ctx, prefix); any || err != nil || t.o.Pending == nil {
+		return any, err
+	}
+	seen := 0
+	for n, err := range t.o.Pending.notes(ctx) {
+		switch {
+		case err != nil:
+			return false, err
+		case n.err == nil && n.note.Final != "" && strings.HasPrefix(n.note.Key, prefix):
+			if _, ok := t.predict("/" + n.note.Key); ok {
+				return true, nil
+			}
+		case n.err != nil && !errors.Is(n.err, fs.ErrNotExist) && !errors.Is(n.err, errBadNote):
+			return false, n.err
+		}
+		if seen++; seen >= mostListed {
+			t.log().Warn("too many files are cut or wait for their rename: a directory is removed or renamed without a look at all of them",
+				"prefix", prefix, "looked_at", seen)
+			break
+		}
+	}
+	return false, nil
+}
+
 // noted returns the files directly below a prefix that are no objects yet: one List, and one Get for each, two for one that was cut. It
 // reports whether there are more than it has looked at.
 func (t *tree) noted(ctx context.Context, prefix string) (found map[string]Attrs, more bool, err error) {

@@ -318,6 +318,20 @@ func TestPublishRefusals(t *testing.T) {
 	if err := p.Rename("/d", "/e"); !errors.Is(err, vfs.ErrBusy) {
 		t.Errorf("rename of the directory: %v", err)
 	}
+	p.store(t, "/deep/a/b/x.tmp", []byte("x"))
+	if err := p.RemoveDir("/deep"); !errors.Is(err, vfs.ErrNotEmpty) {
+		t.Errorf("RMD of a directory with a file that waits further below: %v", err)
+	}
+	m.Set("deep/f", nil)
+	if err := p.Rename("/deep", "/e"); !errors.Is(err, vfs.ErrBusy) {
+		t.Errorf("rename of a directory with a file that waits further below: %v", err)
+	}
+	if err := p.Rename("/deep/a/b/x.tmp", "/deep/a/b/x"); err != nil {
+		t.Error(err)
+	}
+	if err := p.Rename("/deep", "/e"); err != nil {
+		t.Errorf("rename of the directory behind that: %v", err)
+	}
 }
 
 // What a rule makes of a name can be no file's: then nothing is predicted.

@@ -83,7 +83,7 @@ func (f *FS) removeDir(name string) error {
 	case any:
 		return vfs.ErrNotEmpty
 	}
-	if any, err = f.t.anyWaits(f.ctx, f.dirKey(key)); err != nil || any {
+	if any, err = f.t.anyWaitsBelow(f.ctx, f.dirKey(key)); err != nil || any {
 		return cmp.Or(err, vfs.ErrNotEmpty)
 	}
 	switch {

@@ -57,7 +57,7 @@ func (f *FS) renameDir(oldname, newname, src, dst string) error {
 	if _, err := f.statDir(oldname); err != nil {
 		return err
 	}
-	if any, err := f.t.anyWaits(f.ctx, src); err != nil {
+	if any, err := f.t.anyWaitsBelow(f.ctx, src); err != nil {
 		return err
 	} else if any {
 		return fmt.Errorf("files in it wait for their own rename: %w", vfs.ErrBusy)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -28,17 +29,17 @@ func (p *Parks) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 		}
 	}
 	// Notes first: they say what of the rest is still needed.
-	for a, err := range p.each(ctx, "parked/") {
+	for a, err := range p.notes(ctx) {
 		if err != nil {
 			return n, errors.Join(append(errs, err)...)
 		}
-		note, err := p.read(ctx, a.Key)
+		note := a.note
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // it has ended meanwhile
+		case errors.Is(a.err, fs.ErrNotExist): // it has ended meanwhile
 			continue
-		case err != nil:
-			fail(err)
-			unread = unread || !errors.Is(err, errBadNote)
+		case a.err != nil:
+			fail(a.err)
+			unread = unread || !errors.Is(a.err, errBadNote)
 			continue
 		}
 		if !a.ModTime.Before(before) || live[note.ID] || p.held(note.Key) {
@@ -82,16 +83,16 @@ func (p *Parks) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 // Uploads returns the ids of the uploads that notes speak of, and that have to stay therefore.
 func (p *Parks) Uploads(ctx context.Context) (map[string]bool, error) {
 	ids := make(map[string]bool)
-	for a, err := range p.each(ctx, "parked/") {
+	for a, err := range p.notes(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		switch note, err := p.read(ctx, a.Key); {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errBadNote):
-		case err != nil:
-			return nil, err
-		case note.ID != "":
-			ids[note.ID] = true
+		switch {
+		case errors.Is(a.err, fs.ErrNotExist), errors.Is(a.err, errBadNote):
+		case a.err != nil:
+			return nil, a.err
+		case a.note.ID != "":
+			ids[a.note.ID] = true
 		}
 	}
 	return ids, nil
@@ -113,6 +114,46 @@ func (p *Parks) held(key string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.busy[key] != nil
+}
+
+// storedNote is a note as it is in the store, or why it could not be read.
+type storedNote struct {
+	Attrs
+	note note
+	err  error
+}
+
+// notes gives all of them, in the order of their keys. A few are read at a time.
+func (p *Parks) notes(ctx context.Context) func(yield func(storedNote, error) bool) {
+	return func(yield func(storedNote, error) bool) {
+		var batch []storedNote
+		flush := func() bool {
+			var wg sync.WaitGroup
+			for i := range batch {
+				wg.Go(func() { batch[i].note, batch[i].err = p.read(ctx, batch[i].Key) })
+			}
+			wg.Wait()
+			for _, n := range batch {
+				if !yield(n, nil) {
+					return false
+				}
+			}
+			batch = batch[:0]
+			return true
+		}
+		for a, err := range p.each(ctx, "parked/") {
+			if err != nil {
+				if flush() {
+					yield(storedNote{}, err)
+				}
+				return
+			}
+			if batch = append(batch, storedNote{Attrs: a}); len(batch) == noteReaders && !flush() {
+				return
+			}
+		}
+		flush()
+	}
 }
 
 // each gives all objects of the scratch place below dir.
