@@ -23,7 +23,13 @@ func minio(t *testing.T) (*servers.MinIO, *store.S3) {
 		t.Fatal(err)
 	}
 	watch(t, m.Process)
-	return m, store.NewS3(m.URL(), servers.S3Region, servers.S3Key, servers.S3Secret, bucket)
+	raw := store.NewS3(m.URL(), servers.S3Region, servers.S3Key, servers.S3Secret, bucket)
+	// It is healthy before its access control is ready.
+	eventually(t, "MinIO knows its users", func(ctx context.Context) (bool, error) {
+		_, err := raw.Get(ctx, "none")
+		return errors.Is(err, fs.ErrNotExist), err
+	})
+	return m, raw
 }
 
 // TestRoleConfines asks, with the credentials of one user's session, for what is

@@ -44,7 +44,7 @@ func StartMinIO(ctx context.Context, dir string, buckets ...string) (*MinIO, err
 		return nil, err
 	}
 	m := &MinIO{Process: p, Addr: addr}
-	if err := p.WaitReady(ctx, func(ctx context.Context) error { return healthy(ctx, m.URL()+"/minio/health/ready") }); err != nil {
+	if err := p.WaitReady(ctx, func(ctx context.Context) error { return healthy(ctx, m.URL()+"/minio/health/cluster") }); err != nil {
 		p.Kill()
 		return nil, err
 	}
