@@ -39,6 +39,11 @@ mon data = $W/mon/a
 osd data = $W/osd/0
 keyring = $W/osd/0/keyring
 [client.rgw.a]
+# What is deleted gives its memory back at once, not after two hours.
+rgw gc obj min wait = 2
+rgw gc processor period = 2
+rgw gc processor max time = 30
+rgw gc max concurrent io = 64
 rgw frontends = beast endpoint=127.0.0.1:$P
 rgw data = $W/rgw
 keyring = $W/rgw/keyring
