@@ -16,7 +16,7 @@ type Account struct {
 	// The tree that the user sees as "/": back end and directory. {user} stands for the name, {remote} for the client's
 	// address, {yyyy} {MM} {dd} {HH} for the time of the login, in UTC unless local_time is set. A session keeps the
 	// directory that it began with, past midnight too.
-	Home string `yaml:"home"`
+	Home string `yaml:"home" need:"yes"`
 	// Further trees by the directory in which they appear. The same names in braces work.
 	Mounts map[string]string `yaml:"mounts"`
 	// What happens to a file that would be overwritten, by an upload, a rename or a copy: yes replaces it; no refuses
@@ -54,7 +54,7 @@ func (a *Account) setDefaults() { a.Permissions, a.Overwrite = "elradfmwMT", "ye
 // Override gives other permissions in a directory.
 type Override struct {
 	// The directory, as the user sees it.
-	Path string `yaml:"path"`
+	Path string `yaml:"path" need:"yes"`
 	// Letters that hold there instead of the user's own.
 	Permissions string `yaml:"permissions"`
 	// With all that is below it. Without, they hold for the directory itself and the files in it.
@@ -64,9 +64,9 @@ type Override struct {
 // Htpasswd is a file of Apache's htpasswd, whose users all get the same account.
 type Htpasswd struct {
 	// The file: name:hash in each line. bcrypt (htpasswd -B) is good; $apr1$ and {SHA} work, with a warning.
-	File Path `yaml:"file"`
+	File Path `yaml:"file" need:"yes"`
 	// What its users get.
-	Account Account `yaml:"account"`
+	Account Account `yaml:"account" need:"yes"`
 }
 
 func (h *Htpasswd) setDefaults()     { h.Account.setDefaults() }

@@ -57,7 +57,7 @@ type S3Objects struct {
 // S3Role is the role of a login.
 type S3Role struct {
 	// The role, in which {user} stands for the name of the user. Servers that know no roles (MinIO) take any.
-	ARN string `yaml:"arn"`
+	ARN string `yaml:"arn" need:"yes"`
 	// The external id that the role's trust asks for.
 	ExternalID string `yaml:"external_id"`
 	// The name of the session in the store's log.

@@ -446,6 +446,8 @@ func (k *checker) backends() {
 				}
 				k.keyMode(at+".credentials_file", f)
 			}
+		case b.Unix == nil: // null, or "type" is
+			k.errorf(at, "type is one of "+strings.Join(backendTypes, ", "), `the key "type" is missing`)
 		}
 	}
 }

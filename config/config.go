@@ -110,7 +110,7 @@ type Config struct {
 // Listener is an address that clients connect to.
 type Listener struct {
 	// Host and port. Without a host, all addresses of the machine, IPv4 and IPv6.
-	Address string `yaml:"address"`
+	Address string `yaml:"address" need:"yes"`
 	// TLS on this listener.
 	TLS ListenerTLS `yaml:"tls"`
 	// The profile of its sessions until a user with another one logs in. Default: none.
@@ -162,7 +162,7 @@ type TLS struct {
 // Certificate is a certificate chain with its key.
 type Certificate struct {
 	// PEM file with the certificate and the ones between it and the root.
-	Cert Path `yaml:"cert"`
+	Cert Path `yaml:"cert" need:"yes"`
 	// PEM file with the private key. Default: the key is in the file of the certificate.
 	Key Path `yaml:"key"`
 }
@@ -308,7 +308,7 @@ func (b Backend) Type() string {
 // Local is a directory of this machine.
 type Local struct {
 	// The directory. No symbolic link leads out of it, or out of a home in it.
-	Path Path `yaml:"path"`
+	Path Path `yaml:"path" need:"yes"`
 	// Write into a temporary file and rename it when the upload is complete. Without it files are written in
 	// place, as classic FTP servers do.
 	Atomic bool `yaml:"atomic"`
@@ -323,7 +323,7 @@ type Local struct {
 // S3 is a bucket behind the S3 protocol.
 type S3 struct {
 	// The bucket. It must exist. The ARN of an access point works too.
-	Bucket string `yaml:"bucket"`
+	Bucket string `yaml:"bucket" need:"yes"`
 	// Keys below this prefix are the tree; nothing else of the bucket is seen. A home can do the same.
 	Prefix string `yaml:"prefix"`
 	// The region. Default: from AWS_REGION and the like.
@@ -384,7 +384,7 @@ type S3 struct {
 // GCS is a bucket of Google Cloud Storage.
 type GCS struct {
 	// The bucket. It must exist.
-	Bucket string `yaml:"bucket"`
+	Bucket string `yaml:"bucket" need:"yes"`
 	// Names below this prefix are the tree; nothing else of the bucket is seen. A home can do the same.
 	Prefix string `yaml:"prefix"`
 	// The URL of the service. Default: Google's.
@@ -458,15 +458,15 @@ type Profile struct {
 // User is somebody who may log in.
 type User struct {
 	// The name, and what {user} stands for in home and mounts.
-	Name string `yaml:"name"`
+	Name string `yaml:"name" need:"yes"`
 	// A hash as "ftp-gateway hash-password" prints it; bcrypt, scrypt, yescrypt, pbkdf2 and the usual ones of
 	// /etc/shadow work too. Plain text behind "plain:" works, with a warning.
-	Password Secret `yaml:"password"`
+	Password Secret `yaml:"password" need:"one"`
 	// File that holds the same.
-	PasswordFile Path `yaml:"password_file"`
+	PasswordFile Path `yaml:"password_file" need:"one"`
 	// The client certificate that a login needs beside the password, or instead of it where there is no password: a common or
 	// alternative name, or sha256: and a fingerprint. A listener with client_auth has to ask for it.
-	Certificate string `yaml:"certificate"`
+	Certificate string `yaml:"certificate" need:"one"`
 	Account
 }
 
@@ -478,7 +478,7 @@ type Anonymous struct {
 // Host is a virtual host.
 type Host struct {
 	// Its names, and addresses that clients connect to.
-	Names []string `yaml:"names"`
+	Names []string `yaml:"names" need:"yes"`
 	// The text of the greeting. Default: that of the key banner.
 	Banner string `yaml:"banner"`
 	// Certificates for its names. Default: those of tls.certificates.

@@ -2,7 +2,7 @@ package config
 
 import _ "embed"
 
-//go:generate go test -run TestDefaultsFile -update .
+//go:generate go test -run Test(Defaults|Schema)File -update .
 
 // The document is made from the comments in config.go by the test that
 // compares them, so that there is one place to write them.

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write defaults.yaml anew")
+var update = flag.Bool("update", false, "write defaults.yaml and schema.json anew")
 
 const defaultsHead = `# The configuration of ftp-gateway: every key, with its default or an example.
 #
@@ -257,6 +257,18 @@ func (w *writer) value(key string, v, ex reflect.Value, indent int, off bool) {
 	}
 }
 
+// short writes a duration without the zeros at its end.
+func short(d time.Duration) string {
+	s := strings.TrimSuffix(d.String(), "h0m0s")
+	if s != d.String() {
+		return s + "h"
+	}
+	if before, ok := strings.CutSuffix(s, "m0s"); ok {
+		s = before + "m"
+	}
+	return s
+}
+
 // scalar returns the text of a single value, and whether it is one.
 func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 	if useEx {
@@ -264,14 +276,7 @@ func (w *writer) scalar(v, ex reflect.Value, useEx bool) (string, bool) {
 	}
 	switch x := v.Interface().(type) {
 	case time.Duration:
-		s := strings.TrimSuffix(x.String(), "h0m0s")
-		if s != x.String() {
-			return s + "h", true
-		}
-		if before, ok := strings.CutSuffix(s, "m0s"); ok {
-			s = before + "m"
-		}
-		return s, true
+		return short(x), true
 	case Size:
 		return x.String(), true
 	case Rate:

@@ -35,9 +35,9 @@ type EventLog struct {
 // Webhook is a receiver of HTTP requests.
 type Webhook struct {
 	// The name under which events wait for it. It must stay the same while some wait.
-	Name string `yaml:"name"`
+	Name string `yaml:"name" need:"yes"`
 	// Where the events are posted to.
-	URL string `yaml:"url"`
+	URL string `yaml:"url" need:"yes"`
 	// The key of the signature (Standard Webhooks, HMAC-SHA-256).
 	Secret Secret `yaml:"secret"`
 	// File that holds the same.
@@ -55,10 +55,10 @@ type Webhook struct {
 // EventCommand is a program that is run for events.
 type EventCommand struct {
 	// The name under which events wait for it. It must stay the same while some wait.
-	Name string `yaml:"name"`
+	Name string `yaml:"name" need:"yes"`
 	// The program and its arguments; there is no shell. {type}, {path}, {user}, {remote}, {to}, {bytes}, {size}, {seconds}, {backend},
 	// {bucket}, {key}, {version}, {checksum}, {result}, {id} and {time} are filled in; the same are in the environment as FTP_TYPE and so on.
-	Command []string `yaml:"command"`
+	Command []string `yaml:"command" need:"yes"`
 	// Which events. Default: all.
 	Types []string `yaml:"types" enum:"connect,disconnect,login,login_failed,logout,received,incomplete_received,sent,incomplete_sent,deleted,renamed,copied,directory_made,directory_removed"`
 	// How long a run may take; then the program is killed.

@@ -22,7 +22,7 @@ import (
 // with the account as JSON with the keys of users; 401 or 403 for a wrong password; 404 for an unknown user.
 type HTTPUsers struct {
 	// The URL to post to.
-	URL string `yaml:"url"`
+	URL string `yaml:"url" need:"yes"`
 	// Sent as "Authorization: Bearer ...".
 	Token Secret `yaml:"token"`
 	// File that holds the token.
@@ -42,7 +42,7 @@ type HTTPUsers struct {
 	// Requests at a time.
 	Parallel int `yaml:"parallel"`
 	// What the answer leaves out.
-	Account Account `yaml:"account"`
+	Account Account `yaml:"account" need:"no"`
 }
 
 func (h *HTTPUsers) setDefaults() {
@@ -53,7 +53,7 @@ func (h *HTTPUsers) setDefaults() {
 // LDAPUsers is a directory that knows users: their entries are searched, and the password is checked by a bind as the user.
 type LDAPUsers struct {
 	// ldap:// or ldaps:// URLs of servers that hold the same, tried in this order.
-	URLs []string `yaml:"urls"`
+	URLs []string `yaml:"urls" need:"yes"`
 	// Encrypt connections to ldap:// before anything is said (StartTLS).
 	StartTLS bool `yaml:"start_tls"`
 	// PEM file with the authorities to trust for the directory, instead of the system's.
@@ -65,7 +65,7 @@ type LDAPUsers struct {
 	// File that holds the password.
 	BindPasswordFile Path `yaml:"bind_password_file"`
 	// Where users are searched, with all that is below.
-	Base string `yaml:"base"`
+	Base string `yaml:"base" need:"yes"`
 	// What finds a user; {user} stands for the name.
 	Filter string `yaml:"filter"`
 	// The attribute with the name as the directory writes it, for {user} in homes. Active Directory: sAMAccountName.
@@ -77,9 +77,9 @@ type LDAPUsers struct {
 	// What finds the groups of a user; {dn} stands for the DN of the user, {user} for the name.
 	GroupFilter string `yaml:"group_filter"`
 	// What the members of groups get. The first that somebody is in decides.
-	Groups []LDAPGroup `yaml:"groups"`
+	Groups []LDAPGroup `yaml:"groups" need:"one"`
 	// What everybody else gets. Without it, who is in none of the groups cannot log in.
-	Account *Account `yaml:"account"`
+	Account *Account `yaml:"account" need:"one"`
 	// How long a login may take. Where the directory does not answer in time, nobody can log in who is not known to those before in auth.
 	Timeout time.Duration `yaml:"timeout"`
 	// How long a yes is remembered, for the same user, password and address; 0 means not at all.
@@ -96,9 +96,9 @@ func (l *LDAPUsers) setDefaults() {
 // LDAPGroup is a group of the directory.
 type LDAPGroup struct {
 	// Its DN.
-	Group string `yaml:"group"`
+	Group string `yaml:"group" need:"yes"`
 	// What its members get.
-	Account Account `yaml:"account"`
+	Account Account `yaml:"account" need:"yes"`
 }
 
 // WindowsUsers are the accounts of a Windows machine and its domain. Files are read and written by the account that the server runs as.
@@ -112,7 +112,7 @@ type WindowsUsers struct {
 	// Accounts that may not log in.
 	Rejected []string `yaml:"rejected"`
 	// What they get. In home, {profile} stands for the profile directory, in a back end whose path is the drive: "drive:{profile}".
-	Account Account `yaml:"account"`
+	Account Account `yaml:"account" need:"yes"`
 	// Anonymous logins as the account Guest, which has to be enabled. Without this key there are none.
 	Guest *WindowsGuest `yaml:"guest"`
 }
@@ -124,7 +124,7 @@ type WindowsGuest struct {
 	// Its password, usually none.
 	Password Secret `yaml:"password"`
 	// What they get.
-	Account Account `yaml:"account"`
+	Account Account `yaml:"account" need:"yes"`
 }
 
 func (g *WindowsGuest) setDefaults() {

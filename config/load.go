@@ -160,7 +160,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path, enum string) {
 	if path != "" && d.c.lines[path] == 0 {
 		d.c.lines[path] = n.Line
 	}
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+	if isNull(n) {
 		return // as if the key were not there
 	}
 	switch p := v.Addr().Interface().(type) {
@@ -188,6 +188,13 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path, enum string) {
 	default:
 		d.scalar(n, v, path, enum)
 	}
+}
+
+func isNull(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
 // newWithDefaults returns a pointer to a new value of the type, with its defaults.
@@ -406,7 +413,9 @@ func (d *decoder) passiveAddress(n *yaml.Node, p *PassiveAddress, path string) {
 			d.errorf(e.key, at, "the keys here are addresses of this machine, the values what clients are told", "%q is not an IP address", e.key.Value)
 			continue
 		}
-		if public, ok := d.text(e.value, at); ok {
+		if isNull(e.value) {
+			p.ByLocal[local.Unmap()] = "" // refused by Check, and no host of the name "null"
+		} else if public, ok := d.text(e.value, at); ok {
 			p.ByLocal[local.Unmap()] = public
 		}
 	}

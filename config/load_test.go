@@ -114,6 +114,8 @@ FILE:3: backends.b.type: "s4" is not one of local, s3, gcs, unix (hint: did you 
 FILE:4: backends.c.region: unknown key "region" (hint: back ends of type s3 have it, not local)
 FILE:7: backends.d.bukket: unknown key "bukket" (hint: did you mean "bucket"?)
 FILE:8: backends.e.pth: unknown key "pth" (hint: did you mean "path"?)`},
+		{"back ends of null", "backends:\n  a: ~\n  b: {type: ~, path: .}\nanonymous: {home: 'a:/'}\n", `FILE:2: backends.a: the key "type" is missing (hint: type is one of local, s3, gcs, unix)
+FILE:3: backends.b: the key "type" is missing (hint: type is one of local, s3, gcs, unix)`},
 		{"secret files", "users:\n- name: a\n  password: x\n  password_file: pw\n  home: a:/\n- name: b\n  password_file: gone\n- name: c\n  password_file: empty\n", `FILE:4: users[0].password_file: both the value and a file for it are given (hint: keep one of them)
 FILE:5: users[0].home: unknown back end "a" (hint: add it below "backends")
 FILE:7: users[1].password_file: DIR/gone: cannot open: no such file or directory
@@ -220,6 +222,8 @@ passive:
     10.0.0.1: ftp.example.com
     nonsense: 1.2.3.4
 `, `FILE:7: passive.address.nonsense: "nonsense" is not an IP address (hint: the keys here are addresses of this machine, the values what clients are told)`},
+		{"passive map to nothing", head + "anonymous: {home: 'disk:/'}\npassive:\n  address:\n    10.0.0.1: null\n    10.0.0.2:\n", `FILE:5: passive.address.10.0.0.1: the address to tell is missing
+FILE:6: passive.address.10.0.0.2: the address to tell is missing`},
 		{"one port", head + "anonymous: {home: \"disk:/\"}\npassive: {ports: 30000, address: 1.2.3}\n", `FILE:3: passive.address: "1.2.3" is neither an IPv4 address nor a host name
 FILE:3: passive.ports: warning: with one port each client address can have one transfer at a time (hint: use ten or more)`},
 		{"limits of appends", `backends:

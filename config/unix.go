@@ -27,7 +27,7 @@ func (u *Unix) setDefaults() { u.Path, u.Cut = "/", "keep" }
 type UnixUsers struct {
 	// The tree that they see as "/": a back end of type unix and a directory, which no link leads out of.
 	// {home} stands for the home directory of the account, so "homes:{home}" locks it in there and "homes:/" shows the whole system.
-	Home string `yaml:"home"`
+	Home string `yaml:"home" need:"yes"`
 	// The directory of that tree in which a session begins. With home "homes:/", for example "{home}".
 	Start string `yaml:"start"`
 	// Letters as for users; the kernel decides within them.

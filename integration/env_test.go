@@ -200,6 +200,15 @@ func (g *gateway) start(t, owner *testing.T) {
 	}
 	watch(owner, p.Process)
 	g.Gateway = p
+	if i := slices.Index(g.options.Args, "--config"); i >= 0 { // accepted by the gateway, it should pass the schema too
+		text, err := os.ReadFile(g.options.Args[i+1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := refusals(t, parseYAML(t, string(text))); len(at) > 0 {
+			t.Errorf("the schema refuses %s in:\n%s", strings.Join(at, ", "), text)
+		}
+	}
 }
 
 // login opens a session.

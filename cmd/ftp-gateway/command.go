@@ -161,7 +161,9 @@ func newConfig() *cobra.Command {
 		Use:   "config",
 		Short: "About the configuration file",
 		Args:  noArgs,
-		RunE:  func(*cobra.Command, []string) error { return errors.New(`config needs a command: "config defaults"`) },
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New(`config needs a command: "config defaults" or "config schema"`)
+		},
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:     "defaults",
@@ -170,6 +172,22 @@ func newConfig() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := io.WriteString(cmd.OutOrStdout(), config.Defaults())
+			return asRefused(err)
+		},
+	}, &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of the file, for editors",
+		Long: `Print the JSON Schema (draft-07) of the configuration file. Editors complete and explain keys
+with it, and mark mistakes, if the file begins with the line
+
+    # yaml-language-server: $schema=ftp-gateway.schema.json
+
+What takes more than one key to see, and the files that are named, only "ftp-gateway check"
+looks at.`,
+		Example: "  ftp-gateway config schema > ftp-gateway.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := io.WriteString(cmd.OutOrStdout(), config.Schema())
 			return asRefused(err)
 		},
 	})

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -88,6 +89,7 @@ func TestUsage(t *testing.T) {
 		{"check", "give --config FILE or set FTP_GATEWAY_CONFIG"},
 		{"check --config x y", "unknown command"},
 		{"config", `"config defaults"`},
+		{"config", `"config schema"`},
 		{"-p 70000", "--port 70000 is no port"},
 		{"-p x", "invalid argument"},
 		{"-u cam7", "--username needs --password"},
@@ -197,6 +199,13 @@ func TestDefaultsPassTheCheck(t *testing.T) {
 	}
 	if code, _, errs := call(t, "", nil, "check", "-c", write(t, "defaults.yaml", out)); code != exitOK {
 		t.Errorf("the defaults are refused: %s", errs)
+	}
+}
+
+func TestSchema(t *testing.T) {
+	code, out, _ := call(t, "", nil, "config", "schema")
+	if code != exitOK || out != config.Schema() || !json.Valid([]byte(out)) {
+		t.Errorf("exit %d and %d bytes", code, len(out))
 	}
 }
 
