@@ -45,10 +45,10 @@ CEPH := RadosGW|TestSoak$$
 # Hundreds of uploads at once, by the minute.
 STORMS := Test20SlowDownStorm|Test11MemoryOfUploads
 
-# -p 1: the packages measure memory and start servers; two at once would disturb each other. The tests that say so themselves wait more
+# -count=1: Go does not see that the binary, which they start, is another one. -p 1: the packages measure memory and start servers; two at once would disturb each other. The tests that say so themselves wait more
 # than they work: four of them at a time.
 integration: ceph $(SERVERS) $(TOOLS) $(SCHEMAS)/.done ## the binary against real clients and stores, the conformance of all trees, and a short soak
-	cd integration && go vet ./... && go test -p 1 -parallel 4 -skip '$(STORMS)' -timeout 40m ./...
+	cd integration && go vet ./... && go test -count=1 -p 1 -parallel 4 -skip '$(STORMS)' -timeout 40m ./...
 
 storms: packages $(SERVERS) ## memory and fairness under hundreds of uploads; see doc/reliability.md
 	cd integration && go test -count=1 -v -run '$(STORMS)' -timeout 20m .
@@ -60,10 +60,10 @@ radosgw: ceph $(SERVERS) ## what is tested before Ceph only
 	cd integration && go test -count=1 -run '$(CEPH)' -timeout 20m .
 
 conformance: $(SERVERS) ## only the conformance suite on real store servers
-	cd integration && go test -run 'TestConformance' -skip '$(CEPH)' -timeout 20m .
+	cd integration && go test -count=1 -run 'TestConformance' -skip '$(CEPH)' -timeout 20m .
 
 assertions: $(SERVERS) ## only the assertions that the RFCs make, with their number
-	cd integration && go test -v -run 'TestAssertions$$' . | grep -E '^(--- |ok|FAIL)|: [0-9]+ of [0-9]+ assertions|assertions_test.go'
+	cd integration && go test -count=1 -v -run 'TestAssertions$$' . | grep -E '^(--- |ok|FAIL)|: [0-9]+ of [0-9]+ assertions|assertions_test.go'
 
 chart: $(BIN)/helm $(BIN)/kubeconform $(SCHEMAS)/.done ## lint the chart and check what it renders against the API
 	sh integration/scripts/chart.sh $(BIN) $(SCHEMAS) $(CHART)

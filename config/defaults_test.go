@@ -30,10 +30,9 @@ const defaultsHead = `# The configuration of ftp-gateway: every key, with its de
 // example has a value for whatever Default leaves empty.
 func example() *Config {
 	c := Default()
-	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"}},
-		Profile: "camera", Encoding: "iso-8859-1"}}
 	c.Listeners = []Listener{{Address: ":2121", TLS: ListenerTLS{Mode: "explicit", Require: []string{"control", "data"},
-		Min: "1.2", Ciphers: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, ClientAuth: "request", ClientCA: "clients-ca.pem"}}}
+		Min: "1.2", Ciphers: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, ClientAuth: "request", ClientCA: "clients-ca.pem"},
+		Profile: "camera", Encoding: "iso-8859-1"}}
 	c.TLS.Certificates = []Certificate{{Cert: "server.pem", Key: "server.key"}}
 	c.TLS.Ciphers = []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"}
 	c.TLS.ClientCA = "clients-ca.pem"
