@@ -432,6 +432,7 @@ func (k *checker) backends() {
 				k.authorities(at+".ca_file", s.CAFile)
 			}
 			k.s3Objects(at, &s.S3Objects)
+			k.directoryBucket(at, s)
 		case b.GCS != nil:
 			k.bucket(at, b.GCS.Bucket, b.GCS.Endpoint)
 			k.renameDir(at, b.GCS.RenameDirMaxKeys)

@@ -235,6 +235,16 @@ FILE:3: backends.c.append_through_max: "1XB" is not a size, want for example 256
   a: {type: s3, bucket: pictures, region: x, profile: gcs, append_copy_max: 1GiB}
 anonymous: {home: "a:/"}
 `, `FILE:2: backends.a.append_copy_max: warning: bounds nothing: the server of this profile copies no parts (hint: set append_through_max)`},
+		{"directory bucket", `backends:
+  a: {type: s3, bucket: pictures--use1-az4--x-s3, region: us-east-1, storage_class: STANDARD, acl: private,
+    tags: {a: b},
+    lock_mode: GOVERNANCE, lock_for: 1h}
+  b: {type: s3, bucket: pictures--use1-az4--x-s3, region: us-east-1, storage_class: EXPRESS_ONEZONE, encryption: "aws:kms"}
+anonymous: {home: "b:/"}
+`, `FILE:2: backends.a.acl: a directory bucket (S3 Express One Zone) does not know it (hint: leave it out)
+FILE:2: backends.a.storage_class: a directory bucket (S3 Express One Zone) does not know it (hint: leave it out)
+FILE:3: backends.a.tags: a directory bucket (S3 Express One Zone) does not know it (hint: leave it out)
+FILE:4: backends.a.lock_mode: a directory bucket (S3 Express One Zone) does not know it (hint: leave it out)`},
 		{"budget", `memory: {upload_budget: 7MiB}
 anonymous: {home: "b:/"}
 backends:
