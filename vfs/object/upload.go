@@ -256,6 +256,8 @@ func (u *upload) dispatch(ctx context.Context, more bool) error {
 		select {
 		case <-u.begun:
 		case <-u.ctx.Done():
+		}
+		if u.ctx.Err() != nil { // also where both are so: nothing is sent behind a failure
 			return
 		}
 		ctx, stop := untilAnswered(u.ctx, part)
