@@ -153,16 +153,16 @@ func Test35AppendPreconditions(t *testing.T) {
 			f := newFake(t)
 			s := f.store(quick)
 			f.setOld("f", []byte("0123456789"))
-			f.before = func(o string, w http.ResponseWriter, _ *http.Request) bool {
+			f.setBefore(func(o string, w http.ResponseWriter, _ *http.Request) bool {
 				if o == op {
 					fail(w, code, "forbidden", "no")
 				}
 				return o == op
-			}
+			})
 			if err := appendTo(t, s, "f", -1, []byte("more")); !errors.Is(err, fs.ErrPermission) {
 				t.Errorf("append: %v", err)
 			}
-			f.before = nil
+			f.setBefore(nil)
 			f.wantKept(t, "f", []byte("0123456789"))
 		})
 	}
@@ -173,7 +173,7 @@ func Test35AppendAnswerLost(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
 	f.setOld("f", []byte("0123456789"))
-	f.lose = func(op string, _ *http.Request) bool { return op == "compose" && f.count("compose") == 1 }
+	f.setLose(func(op string, _ *http.Request) bool { return op == "compose" && f.count("compose") == 1 })
 	if err := appendTo(t, s, "f", -1, []byte("more")); err != nil {
 		t.Fatal(err)
 	}
@@ -185,14 +185,14 @@ func Test18ComposeChecksum(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
 	f.setOld("f", []byte("0123456789"))
-	f.before = func(op string, _ http.ResponseWriter, _ *http.Request) bool {
+	f.setBefore(func(op string, _ http.ResponseWriter, _ *http.Request) bool {
 		if op == "compose" {
 			f.mu.Lock()
 			f.objects[scratch].data[1] ^= 1
 			f.mu.Unlock()
 		}
 		return false
-	}
+	})
 	if err := appendTo(t, s, "f", -1, []byte("more")); err == nil {
 		t.Error("damaged bytes were joined")
 	}

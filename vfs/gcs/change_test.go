@@ -113,11 +113,11 @@ func TestMoveLostAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost := false
-	f.lose = func(op string, _ *http.Request) bool {
+	f.setLose(func(op string, _ *http.Request) bool {
 		now := op == "move" && !lost
 		lost = lost || now
 		return now
-	}
+	})
 	if err := s.Move(t.Context(), "b", a, object.CopyOptions{}); err != nil || f.get("a") != nil || !bytes.Equal(f.get("b").data, []byte("content")) {
 		t.Errorf("Move: %v", err)
 	}

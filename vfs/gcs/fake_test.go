@@ -39,9 +39,9 @@ type fake struct {
 	log      []string // "insert", "begin", "chunk bytes 0-1/*", …
 
 	// before may answer a request in the fake's place, by returning true.
-	before func(op string, w http.ResponseWriter, r *http.Request) bool
+	before beforeHook
 	// lose tells to carry the request out and then to break the connection.
-	lose func(op string, r *http.Request) bool
+	lose loseHook
 	// cut is how many bytes of a download's body are sent before the connection breaks; 0 for all.
 	cut func(n int) int
 	// maxPersist, if set, limits how much of one chunk a session keeps.
@@ -54,6 +54,24 @@ type fake struct {
 	noTime    bool // downloads without Last-Modified
 
 	over chan struct{} // closed when the test is over, for those who answer nothing
+}
+
+type (
+	beforeHook func(op string, w http.ResponseWriter, r *http.Request) bool
+	loseHook   func(op string, r *http.Request) bool
+)
+
+// setBefore and setLose: requests that were called off may still be under way.
+func (f *fake) setBefore(h beforeHook) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = h
+}
+
+func (f *fake) setLose(h loseHook) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lose = h
 }
 
 type stored struct {
@@ -186,11 +204,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op := f.op(r)
 	f.mu.Lock()
 	f.log = append(f.log, op)
+	before, lose := f.before, f.lose
 	f.mu.Unlock()
-	if f.before != nil && f.before(op, w, r) {
+	if before != nil && before(op, w, r) {
 		return
 	}
-	if f.lose != nil && f.lose(op, r) {
+	if lose != nil && lose(op, r) {
 		f.serve(httptest.NewRecorder(), r)
 		breakOff(w)
 		return

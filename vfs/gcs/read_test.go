@@ -209,7 +209,7 @@ func TestGetStalled(t *testing.T) {
 	data := content(500_000)
 	f.set("a", data)
 	stall := true
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if op != "media" || !stall {
 			return false
 		}
@@ -220,7 +220,7 @@ func TestGetStalled(t *testing.T) {
 		w.(http.Flusher).Flush()
 		f.silent(r)
 		return true
-	}
+	})
 	r, _, err := s.Get(t.Context(), "a", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -332,14 +332,14 @@ func TestDelete(t *testing.T) {
 	if f.get("a") != nil {
 		t.Error("still there")
 	}
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		fail(w, 403, "retentionPolicyNotMet", "Object is subject to bucket's retention policy")
 		return true
-	}
+	})
 	if err := s.Delete(t.Context(), "a", ""); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("held object: %v, want fs.ErrPermission", err)
 	}
-	f.before = noBucket
+	f.setBefore(noBucket)
 	if err := s.Delete(t.Context(), "a", ""); !errors.Is(err, ErrNoSuchBucket) {
 		t.Errorf("no bucket: %v, want ErrNoSuchBucket", err)
 	}
@@ -355,15 +355,15 @@ func TestCheck(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Errorf("bucket with an object: %v", err)
 	}
-	f.before = noBucket
+	f.setBefore(noBucket)
 	if err := s.Check(t.Context()); !errors.Is(err, ErrNoSuchBucket) || !errors.Is(err, vfs.ErrUnavailable) {
 		t.Errorf("no bucket: %v, want ErrNoSuchBucket", err)
 	}
 	for code, want := range map[int]error{403: fs.ErrPermission, 503: vfs.ErrUnavailable, 401: vfs.ErrUnavailable} {
-		f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+		f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 			fail(w, code, "x", "no")
 			return true
-		}
+		})
 		if err := s.Check(t.Context()); !errors.Is(err, want) || errors.Is(err, ErrNoSuchBucket) {
 			t.Errorf("%d: got %v, want %v", code, err, want)
 		}
@@ -396,7 +396,7 @@ func TestReadsRetry(t *testing.T) {
 			s := f.store(quick)
 			f.set("a", []byte("data"))
 			left := 6
-			f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+			f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 				if left--; left < 0 {
 					return false
 				}
@@ -406,7 +406,7 @@ func TestReadsRetry(t *testing.T) {
 					fail(w, 503, "backendError", "try later")
 				}
 				return true
-			}
+			})
 			if err := call(s); err != nil {
 				t.Errorf("after six failures: %v", err)
 			}

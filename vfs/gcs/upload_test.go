@@ -103,14 +103,14 @@ func TestUploadRetries(t *testing.T) {
 				f := newFake(t)
 				s := f.store(quick)
 				left := 3
-				f.before = func(o string, w http.ResponseWriter, r *http.Request) bool {
+				f.setBefore(func(o string, w http.ResponseWriter, r *http.Request) bool {
 					if !strings.HasPrefix(o, op) || left == 0 {
 						return false
 					}
 					left--
 					fail(w, code, "backendError", "try later")
 					return true
-				}
+				})
 				data := content(10)
 				if op != "insert" {
 					data = content(3*chunkUnit + 5)
@@ -133,13 +133,13 @@ func TestUploadGivesUp(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
 	f.set("a", []byte("old"))
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if op != "insert" {
 			return false
 		}
 		fail(w, 503, "backendError", "try later")
 		return true
-	}
+	})
 	err := upload(t.Context(), s, "a", []byte("new"), object.PutOptions{})
 	if !errors.Is(err, vfs.ErrUnavailable) || !strings.Contains(err.Error(), "req-1") {
 		t.Errorf("got %v, want vfs.ErrUnavailable with the request's id", err)
@@ -169,10 +169,10 @@ func TestUploadRefused(t *testing.T) {
 		t.Run(fmt.Sprint(tc.code, tc.reason), func(t *testing.T) {
 			f := newFake(t)
 			s := f.store(quick)
-			f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+			f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 				fail(w, tc.code, tc.reason, "no")
 				return true
-			}
+			})
 			for _, size := range []int{5, 3 * chunkUnit} {
 				before := len(f.ops())
 				err := upload(t.Context(), s, "a", content(size), object.PutOptions{})
@@ -195,14 +195,14 @@ func TestUploadReplyLost(t *testing.T) {
 				f := newFake(t)
 				s := f.store(quick)
 				lost := false
-				f.lose = func(op string, r *http.Request) bool {
+				f.setLose(func(op string, r *http.Request) bool {
 					last := op == "insert" || strings.HasPrefix(op, "chunk ") && !strings.HasSuffix(op, "/*")
 					if lost || !last {
 						return false
 					}
 					lost = true
 					return true
-				}
+				})
 				data := content(size)
 				if err := upload(t.Context(), s, "a", data, object.PutOptions{IfAbsent: absent}); err != nil {
 					t.Fatalf("upload: %v (requests %q)", err, f.ops())
@@ -222,14 +222,14 @@ func TestUploadReplyLost(t *testing.T) {
 func TestUploadReplyLostOther(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if op != "insert" || f.get("a") != nil {
 			return false
 		}
 		f.set("a", []byte("theirs"))
 		breakOff(w)
 		return true
-	}
+	})
 	err := upload(t.Context(), s, "a", []byte("mine.."), object.PutOptions{IfAbsent: true})
 	if !errors.Is(err, fs.ErrExist) {
 		t.Errorf("got %v, want fs.ErrExist", err)
@@ -243,7 +243,7 @@ func TestUploadReplyLostOther(t *testing.T) {
 func TestUploadAllRepliesLost(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
-	f.lose = func(op string, r *http.Request) bool { return op == "insert" }
+	f.setLose(func(op string, r *http.Request) bool { return op == "insert" })
 	if err := upload(t.Context(), s, "a", []byte("data"), object.PutOptions{}); err != nil {
 		t.Errorf("upload: %v", err)
 	}
@@ -254,14 +254,14 @@ func TestUploadDamaged(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
 	damage := 1
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if op != "insert" || damage == 0 {
 			return false
 		}
 		damage--
 		fail(w, 400, "invalid", "Provided CRC32C \"AAAAAA==\" doesn't match calculated CRC32C \"BBBBBB==\"")
 		return true
-	}
+	})
 	if err := upload(t.Context(), s, "a", []byte("data"), object.PutOptions{}); err != nil {
 		t.Errorf("damaged once: %v", err)
 	}
@@ -311,7 +311,7 @@ func TestChecksumIsChecked(t *testing.T) {
 func TestStoredDamageIsTakenBack(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if op != "insert" {
 			return false
 		}
@@ -319,7 +319,7 @@ func TestStoredDamageIsTakenBack(t *testing.T) {
 		defer f.mu.Unlock()
 		answer(w, "a", f.put("a", []byte("DATA"), defaultType))
 		return true
-	}
+	})
 	if err := upload(t.Context(), s, "a", []byte("data"), object.PutOptions{}); !errors.Is(err, vfs.ErrUnavailable) {
 		t.Errorf("got %v, want vfs.ErrUnavailable", err)
 	}
@@ -335,10 +335,10 @@ func TestChunkBroken(t *testing.T) {
 	s.part = 4 * chunkUnit
 	f.maxPersist = chunkUnit
 	n := 0
-	f.lose = func(op string, r *http.Request) bool {
+	f.setLose(func(op string, r *http.Request) bool {
 		n++
 		return strings.HasPrefix(op, "chunk ") && n%3 == 0
-	}
+	})
 	data := content(9*chunkUnit + 12345)
 	if err := upload(t.Context(), s, "a", data, object.PutOptions{}); err != nil {
 		t.Fatalf("upload: %v (%q)", err, f.ops())
@@ -422,14 +422,14 @@ func TestCommitTimeout(t *testing.T) {
 	s := f.store(quick)
 	held := make(chan struct{})
 	var once sync.Once
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasPrefix(op, "chunk ") {
 			return false
 		}
 		once.Do(func() { close(held) })
 		f.silent(r)
 		return true
-	}
+	})
 	u, err := s.Put(t.Context(), "a", object.PutOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -455,14 +455,14 @@ func TestCommitTimeout(t *testing.T) {
 func TestSessionGone(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(op, "chunk ") {
 			f.mu.Lock()
 			clear(f.sessions)
 			f.mu.Unlock()
 		}
 		return false
-	}
+	})
 	err := upload(t.Context(), s, "a", content(2*chunkUnit), object.PutOptions{})
 	if !errors.Is(err, vfs.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, want vfs.ErrUnavailable", err)
@@ -476,13 +476,13 @@ func TestStalledStore(t *testing.T) {
 	l := quick
 	l.answer, l.stall, l.attempts = 30*time.Millisecond, 30*time.Millisecond, 2
 	s := f.store(l)
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if op == "head" {
 			return false
 		}
 		f.silent(r)
 		return true
-	}
+	})
 	var attempts atomic.Int32
 	next := s.http.Transport
 	s.http.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -511,13 +511,13 @@ func TestStalledBody(t *testing.T) {
 	l.stall, l.attempts = 100*time.Millisecond, 2
 	s := f.store(l)
 	s.part = 12 << 20
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if op != "insert" {
 			return false
 		}
 		f.silent(r) // reads nothing
 		return true
-	}
+	})
 	err := upload(t.Context(), s, "a", content(12<<20-1), object.PutOptions{})
 	var st stalled
 	if !errors.Is(err, vfs.ErrUnavailable) || !errors.As(err, &st) {
@@ -531,13 +531,13 @@ func TestErrorsHideSession(t *testing.T) {
 	l := quick
 	l.chunk = 50 * time.Millisecond
 	s := f.store(l)
-	f.before = func(op string, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasPrefix(op, "chunk ") {
 			breakOff(w)
 			return true
 		}
 		return false
-	}
+	})
 	err := upload(t.Context(), s, "a", content(2*chunkUnit), object.PutOptions{})
 	if err == nil || strings.Contains(err.Error(), "upload_id") {
 		t.Errorf("got %v, want an error without upload_id", err)
@@ -550,7 +550,7 @@ func TestErrorsHideSession(t *testing.T) {
 func TestUploadNoBucket(t *testing.T) {
 	f := newFake(t)
 	s := f.store(quick)
-	f.before = noBucket
+	f.setBefore(noBucket)
 	for _, size := range []int{1, 2 * chunkUnit} {
 		err := upload(t.Context(), s, "a", content(size), object.PutOptions{})
 		if !errors.Is(err, ErrNoSuchBucket) || !errors.Is(err, vfs.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {

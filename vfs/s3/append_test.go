@@ -220,13 +220,13 @@ func Test18ChecksumAfterAppend(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := crc32.Update(crc32.ChecksumIEEE(old), crc32.IEEETable, more)
-	last := f.headers["complete"][0]
+	last := f.sent("complete")[0]
 	if got := last.Get("X-Amz-Checksum-Crc32"); got != *crc(sum) {
 		t.Errorf("Complete tells CRC32 %q, want %q", got, *crc(sum))
 	}
 	// The bytes are damaged where nobody but the server can see it: it refuses, and nothing is published.
 	f.old("f", old)
-	f.before = func(op string, n int, _ http.ResponseWriter, _ *http.Request) bool {
+	f.setBefore(func(op string, n int, _ http.ResponseWriter, _ *http.Request) bool {
 		if op == "complete" && n == 2 {
 			f.mu.Lock()
 			for _, u := range f.uploads {
@@ -238,7 +238,7 @@ func Test18ChecksumAfterAppend(t *testing.T) {
 			f.mu.Unlock()
 		}
 		return false
-	}
+	})
 	if err := appendTo(t, s, "f", -1, more); err == nil {
 		t.Error("a damaged part was published")
 	}
@@ -285,13 +285,13 @@ func TestAppendGivenUp(t *testing.T) {
 			s.o.CopyPart = 5 * mib
 			old := pattern(1, 16*mib)
 			f.old("f", old)
-			f.before = func(o string, n int, w http.ResponseWriter, _ *http.Request) bool {
+			f.setBefore(func(o string, n int, w http.ResponseWriter, _ *http.Request) bool {
 				if o != op || op == "part copy" && n != 2 {
 					return false
 				}
 				refuse(w, 403, "AccessDenied")
 				return true
-			}
+			})
 			if err := appendTo(t, s, "f", -1, pattern(2, 6*mib)); !errors.Is(err, fs.ErrPermission) {
 				t.Errorf("append: %v, want fs.ErrPermission", err)
 			}

@@ -17,7 +17,7 @@ func TestClockOff(t *testing.T) {
 	for _, off := range []time.Duration{20 * time.Minute, -20 * time.Minute} {
 		f := newFake(t)
 		refused := 0
-		f.before = func(op string, _ int, w http.ResponseWriter, r *http.Request) bool {
+		f.setBefore(func(op string, _ int, w http.ResponseWriter, r *http.Request) bool {
 			now := time.Now().Add(off)
 			w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 			sent, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
@@ -30,7 +30,7 @@ func TestClockOff(t *testing.T) {
 				return true
 			}
 			return false
-		}
+		})
 		var log bytes.Buffer
 		s, _ := f.open(func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 		for _, size := range []int{100, 2*minPart + 1, 5} {

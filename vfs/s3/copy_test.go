@@ -110,13 +110,13 @@ func Test44SourceChangedBetween(t *testing.T) {
 				t.Fatal(err)
 			}
 			changed := false
-			f.before = func(op string, n int, _ http.ResponseWriter, _ *http.Request) bool {
+			f.setBefore(func(op string, n int, _ http.ResponseWriter, _ *http.Request) bool {
 				if (op == "copy" || op == "part copy" && n == 2) && !changed {
 					changed = true
 					f.set("a", bytes.Repeat([]byte("new"), 7*mib))
 				}
 				return false
-			}
+			})
 			if err := s.Copy(t.Context(), "b", src, object.CopyOptions{}); !errors.Is(err, vfs.ErrBusy) {
 				t.Errorf("Copy: %v, want vfs.ErrBusy", err)
 			}
@@ -142,32 +142,32 @@ func TestPartCopyEnds(t *testing.T) {
 	f.set("a", make([]byte, 22*mib))
 	src, _ := s.Head(t.Context(), "a")
 	t.Run("a part fails", func(t *testing.T) {
-		f.before = func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
+		f.setBefore(func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
 			if op == "part copy" && n == 3 {
 				refuse(w, 403, "InvalidObjectState")
 				return true
 			}
 			return false
-		}
+		})
 		if err := s.Copy(t.Context(), "b", src, object.CopyOptions{}); !errors.Is(err, vfs.ErrArchived) {
 			t.Errorf("Copy: %v, want vfs.ErrArchived", err)
 		}
 	})
-	f.before = nil
+	f.setBefore(nil)
 	t.Run("called off", func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		gone := errors.New("control connection lost")
-		f.before = func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
+		f.setBefore(func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
 			if op == "part copy" {
 				cancel(gone)
 			}
 			return false
-		}
+		})
 		if err := s.Copy(ctx, "b", src, object.CopyOptions{}); !errors.Is(err, gone) {
 			t.Errorf("Copy: %v, want the cause", err)
 		}
 	})
-	f.before = nil
+	f.setBefore(nil)
 	if f.pending() != 0 {
 		t.Errorf("%d uploads are left", f.pending())
 	}
@@ -175,19 +175,19 @@ func TestPartCopyEnds(t *testing.T) {
 		t.Error("the target is there")
 	}
 	t.Run("the last answer is lost", func(t *testing.T) {
-		f.after = func(op string, n int) bool { return op == "complete" && n == 1 }
+		f.setAfter(func(op string, n int) bool { return op == "complete" && n == 1 })
 		if err := s.Copy(t.Context(), "b", src, object.CopyOptions{}); err != nil {
 			t.Errorf("Copy: %v", err)
 		}
-		f.after = nil
+		f.setAfter(nil)
 	})
 	if o, _ := f.object("b"); len(o.data) != 22*mib {
 		t.Errorf("the copy has %d bytes", len(o.data))
 	}
-	if got := len(f.headers["part copy"]); got == 0 {
+	if got := len(f.sent("part copy")); got == 0 {
 		t.Error("no part was copied")
 	}
-	for _, h := range f.headers["part copy"] {
+	for _, h := range f.sent("part copy") {
 		if h.Get("X-Amz-Copy-Source-If-Match") != src.ETag {
 			t.Errorf("a part is not pinned: %q", h.Get("X-Amz-Copy-Source-If-Match"))
 		}
@@ -201,7 +201,7 @@ func TestCopyAbsentLostAnswer(t *testing.T) {
 	s, _ := f.open(func(o *Options) { o.Profile, o.PathStyle = "aws", true })
 	f.set("a", []byte("x"))
 	src, _ := s.Head(t.Context(), "a")
-	f.after = func(op string, n int) bool { return op == "copy" && n == 1 }
+	f.setAfter(func(op string, n int) bool { return op == "copy" && n == 1 })
 	if err := s.Copy(t.Context(), "b", src, object.CopyOptions{IfAbsent: true}); err != nil {
 		t.Errorf("Copy: %v", err)
 	}
@@ -226,7 +226,7 @@ func TestDeleteCondition(t *testing.T) {
 			if err := s.Delete(t.Context(), "a", src.ETag); err != nil {
 				t.Errorf("what is gone: %v", err)
 			}
-			if got := f.headers["delete"][0].Get("If-Match") != ""; got != headers {
+			if got := f.sent("delete")[0].Get("If-Match") != ""; got != headers {
 				t.Errorf("the server is asked to compare: %t, want %t", got, headers)
 			}
 		})

@@ -33,8 +33,8 @@ type fake struct {
 	// before may answer a request in the server's place, or break the connection
 	// by a panic with http.ErrAbortHandler; it then returns true. after does so
 	// when the request has been carried out. n counts the requests of an operation from 1.
-	before func(op string, n int, w http.ResponseWriter, r *http.Request) bool
-	after  func(op string, n int) bool
+	before beforeHook
+	after  afterHook
 	bucket string // default fakeBucket
 	// condCopy: If-None-Match on the target of a copy counts, as on Amazon S3. maxCopy is the size in
 	// bytes above which CopyObject refuses; 0 for none.
@@ -54,6 +54,31 @@ type fake struct {
 	headers  map[string][]http.Header // by operation
 	bodies   map[string][][]byte
 	versions int
+}
+
+type (
+	beforeHook func(op string, n int, w http.ResponseWriter, r *http.Request) bool
+	afterHook  func(op string, n int) bool
+)
+
+// setBefore and setAfter: requests that were called off may still be under way.
+func (f *fake) setBefore(h beforeHook) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = h
+}
+
+func (f *fake) setAfter(h afterHook) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after = h
+}
+
+// sent returns the headers of all requests of an operation.
+func (f *fake) sent(op string) []http.Header {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.headers[op])
 }
 
 type fakeObject struct {
@@ -224,8 +249,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.counts[op]++
 	n := f.counts[op]
 	f.headers[op] = append(f.headers[op], r.Header.Clone())
+	before, after := f.before, f.after
 	f.mu.Unlock()
-	if f.before != nil && f.before(op, n, w, r) {
+	if before != nil && before(op, n, w, r) {
 		return
 	}
 	if !ok {
@@ -252,7 +278,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.bodies[op] = append(f.bodies[op], body)
 	f.serve(rec, r, op, key, body)
 	f.mu.Unlock()
-	if f.after != nil && f.after(op, n) {
+	if after != nil && after(op, n) {
 		panic(http.ErrAbortHandler) // the answer is lost
 	}
 	for k, v := range rec.Header() {

@@ -84,7 +84,7 @@ func Test46OneRequestAtRNTO(t *testing.T) {
 					t.Errorf("%d bytes, %q, %v, %q", len(o.data), o.contentType, o.header, o.tags)
 				}
 				if profiles[profile].crc32 && size > 0 {
-					if got, want := f.headers["complete"][0].Get("X-Amz-Checksum-Crc32"), *crc(crc32.ChecksumIEEE(data)); got != want {
+					if got, want := f.sent("complete")[0].Get("X-Amz-Checksum-Crc32"), *crc(crc32.ChecksumIEEE(data)); got != want {
 						t.Errorf("Complete tells CRC32 %q, want %q", got, want)
 					}
 				}
@@ -129,20 +129,20 @@ func Test46AnswerLost(t *testing.T) {
 			storeFile(t, tree, "/x.tmp", data)
 			if again {
 				// The process dies between the completion and the removal of the note.
-				f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 					if op == "delete" && n == 1 {
 						w.WriteHeader(http.StatusForbidden)
 						return true
 					}
 					return false
-				}
+				})
 			} else {
-				f.after = func(op string, n int) bool {
+				f.setAfter(func(op string, n int) bool {
 					if op == "complete" && n == 1 {
 						panic(http.ErrAbortHandler)
 					}
 					return false
-				}
+				})
 			}
 			if err := tree.Rename("/x.tmp", "/x"); err != nil {
 				t.Fatal(err)
@@ -171,13 +171,13 @@ func Test46AnswerLostNoOverwrite(t *testing.T) {
 				tree, _, _ := f.newPublishing(profile)
 				data := pattern(5, minPart+1)
 				storeFile(t, tree, "/x.tmp", data)
-				f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+				f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 					if op == "delete" && n == 1 {
 						w.WriteHeader(http.StatusForbidden)
 						return true
 					}
 					return false
-				}
+				})
 				if err := tree.RenameNew("/x.tmp", "/x"); err != nil {
 					t.Fatal(err)
 				}
@@ -203,20 +203,20 @@ func Test46AnswerLostAndServerAway(t *testing.T) {
 	data := pattern(5, minPart+1)
 	storeFile(t, tree, "/x.tmp", data)
 	away := false
-	f.after = func(op string, n int) bool {
+	f.setAfter(func(op string, n int) bool {
 		if op == "complete" && n == 1 {
 			away = true
 			panic(http.ErrAbortHandler)
 		}
 		return false
-	}
-	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+	})
+	f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 		if away && op == "head" {
 			w.WriteHeader(http.StatusNotImplemented) // no more tries
 			return true
 		}
 		return false
-	}
+	})
 	if err := tree.Rename("/x.tmp", "/x"); !errors.Is(err, vfs.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Rename: %v, want vfs.ErrUnavailable alone", err)
 	}
@@ -312,7 +312,7 @@ func TestAbortStaleAsksOnce(t *testing.T) {
 	for last, want := range map[string]int{"c": 1, "orphan": 2} {
 		f := newFake(t)
 		pages := []string{"a", "b", last}
-		f.before = func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
+		f.setBefore(func(op string, n int, w http.ResponseWriter, _ *http.Request) bool {
 			if op != "list uploads" {
 				return false
 			}
@@ -320,7 +320,7 @@ func TestAbortStaleAsksOnce(t *testing.T) {
 			fmt.Fprintf(w, "<ListMultipartUploadsResult><IsTruncated>%v</IsTruncated><NextKeyMarker>%s</NextKeyMarker><NextUploadIdMarker>%s</NextUploadIdMarker>"+
 				"<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>2020-01-01T00:00:00Z</Initiated></Upload></ListMultipartUploadsResult>", n < len(pages), id, id, id, id)
 			return true
-		}
+		})
 		s, _ := f.open(nil)
 		asked := 0
 		n, err := s.AbortStale(t.Context(), "", time.Hour, func(context.Context) (map[string]bool, error) {

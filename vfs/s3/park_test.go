@@ -90,7 +90,7 @@ func Test18ChecksumAfterResume(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := f.headers["complete"][0].Get("X-Amz-Checksum-Crc32"), *crc(crc32.ChecksumIEEE(whole)); got != want {
+	if got, want := f.sent("complete")[0].Get("X-Amz-Checksum-Crc32"), *crc(crc32.ChecksumIEEE(whole)); got != want {
 		t.Errorf("Complete tells CRC32 %q, want %q", got, want)
 	}
 	f.wantClean(t)

@@ -46,7 +46,7 @@ func (b *buffer) String() string {
 
 // elsewhere lets the fake be a bucket of eu-west-1. Form is how it says so.
 func (f *fake) elsewhere(form string) {
-	f.before = func(op string, _ int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, _ int, w http.ResponseWriter, r *http.Request) bool {
 		if scope(r.Header) == "eu-west-1" {
 			return false
 		}
@@ -64,7 +64,7 @@ func (f *fake) elsewhere(form string) {
 			fmt.Fprint(w, "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>")
 		}
 		return true
-	}
+	})
 }
 
 // The bucket is in another region than the configured one. Whatever request is the first to hear of it is made
@@ -149,11 +149,11 @@ func TestWrongRegionUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
-			f.before = func(_ string, _ int, w http.ResponseWriter, r *http.Request) bool {
+			f.setBefore(func(_ string, _ int, w http.ResponseWriter, r *http.Request) bool {
 				io.Copy(io.Discard, r.Body)
 				answer(w, r)
 				return true
-			}
+			})
 			s, _ := f.open(func(o *Options) { o.Region = "us-east-1" })
 			if err := put(s, t.Context(), "f", random(9), object.PutOptions{}); err == nil {
 				t.Error("no error")
@@ -167,7 +167,7 @@ func TestWrongRegionUnknown(t *testing.T) {
 	// Each of two servers sends to the other.
 	f := newFake(t)
 	var other *httptest.Server
-	f.before = func(_ string, _ int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(_ string, _ int, w http.ResponseWriter, r *http.Request) bool {
 		to := other.URL
 		if "http://"+r.Host == to {
 			to = f.URL
@@ -175,7 +175,7 @@ func TestWrongRegionUnknown(t *testing.T) {
 		w.Header().Set("Location", to+r.URL.RequestURI())
 		refuse(w, 307, "TemporaryRedirect")
 		return true
-	}
+	})
 	other = httptest.NewServer(f)
 	defer other.Close()
 	s, _ := f.open(nil)
@@ -194,7 +194,7 @@ func Test21TemporaryRedirect(t *testing.T) {
 		f := newFake(t)
 		other := httptest.NewServer(f)
 		defer other.Close()
-		f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+		f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 			if op != "put" && op != "part" && op != "complete" || "http://"+r.Host == other.URL {
 				return false
 			}
@@ -203,7 +203,7 @@ func Test21TemporaryRedirect(t *testing.T) {
 			w.Header().Set("Connection", "close")
 			refuse(w, 307, "TemporaryRedirect")
 			return true
-		}
+		})
 		var mu sync.Mutex
 		var hosts []string
 		s, _ := f.open(func(o *Options) {
@@ -248,14 +248,14 @@ func TestRedirectToNobody(t *testing.T) {
 	f.set("f", []byte("x"))
 	nobody := httptest.NewServer(f)
 	nobody.Close()
-	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 		if op == "head" && n == 1 {
 			w.Header().Set("Location", nobody.URL+r.URL.RequestURI())
 			w.WriteHeader(307)
 			return true
 		}
 		return false
-	}
+	})
 	s, _ := f.open(nil)
 	if _, err := s.Head(t.Context(), "f"); err != nil {
 		t.Error(err)

@@ -142,14 +142,14 @@ func TestCredentialsRotate(t *testing.T) {
 		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true"} {
 		t.Setenv(k, v)
 	}
-	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 		if op == "part" && strings.Contains(r.Header.Get("Authorization"), "Credential=ROLE1/") && n > 1 {
 			write("second")
 			refuse(w, 400, "ExpiredToken")
 			return true
 		}
 		return false
-	}
+	})
 	s, r := f.record(func(o *Options) { o.AccessKey, o.SecretKey, o.Parallel = "", "", 1 })
 	data := random(3*minPart + 7)
 	if err := put(s, t.Context(), "f", data, object.PutOptions{}); err != nil {

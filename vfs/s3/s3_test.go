@@ -119,7 +119,7 @@ func TestWire(t *testing.T) {
 		if f.count(op) != want {
 			t.Errorf("%d bytes: %d requests of %q, want %d", size, f.count(op), op, want)
 		}
-		for _, h := range f.headers[op] {
+		for _, h := range f.sent(op) {
 			if h.Get("X-Amz-Content-Sha256") != "UNSIGNED-PAYLOAD" || h.Get("X-Amz-Checksum-Crc32") == "" ||
 				h.Get("Content-Encoding") != "" || h.Get("X-Amz-Trailer") != "" {
 				t.Errorf("%d bytes: headers %v", size, h)
@@ -156,14 +156,14 @@ func TestWireGeneric(t *testing.T) {
 func TestDamagedOnTheWay(t *testing.T) {
 	for _, size := range []int{1000, 2*minPart + 1} {
 		f := newFake(t)
-		f.before = func(op string, n int, _ http.ResponseWriter, r *http.Request) bool {
+		f.setBefore(func(op string, n int, _ http.ResponseWriter, r *http.Request) bool {
 			if (op == "put" || op == "part") && n == 1 {
 				b, _ := io.ReadAll(r.Body)
 				b[len(b)/2] ^= 1
 				r.Body = io.NopCloser(bytes.NewReader(b))
 			}
 			return false
-		}
+		})
 		s, _ := f.open(nil)
 		if err := put(s, t.Context(), "f", random(size), object.PutOptions{}); err != nil {
 			t.Errorf("%d bytes: %v", size, err)
@@ -178,14 +178,14 @@ func TestDamagedTwice(t *testing.T) {
 		for _, code := range []string{"BadDigest", "XAmzContentChecksumMismatch"} {
 			f := newFake(t)
 			f.set("f", []byte("old"))
-			f.before = func(o string, _ int, w http.ResponseWriter, r *http.Request) bool {
+			f.setBefore(func(o string, _ int, w http.ResponseWriter, r *http.Request) bool {
 				if o != op {
 					return false
 				}
 				io.Copy(io.Discard, r.Body)
 				refuse(w, 400, code)
 				return true
-			}
+			})
 			s, _ := f.open(nil)
 			size := 1000
 			if op != "put" {
@@ -221,7 +221,7 @@ func TestLostAnswers(t *testing.T) {
 
 func lostAnswer(t *testing.T, profile, op string, absent bool) {
 	f := newFake(t)
-	f.after = func(o string, n int) bool { return o == op && n == 1 }
+	f.setAfter(func(o string, n int) bool { return o == op && n == 1 })
 	s, _ := f.open(func(o *Options) { o.Profile = profile })
 	size := minPart + 1
 	if op == "put" {
@@ -244,7 +244,7 @@ func TestIfAbsent(t *testing.T) {
 	for _, size := range []int{100, minPart + 1} {
 		f := newFake(t)
 		f.set("f", []byte("old"))
-		f.after = func(op string, n int) bool { return (op == "put" || op == "complete") && n == 1 }
+		f.setAfter(func(op string, n int) bool { return (op == "put" || op == "complete") && n == 1 })
 		s, _ := f.open(nil)
 		if err := put(s, t.Context(), "f", random(size), object.PutOptions{IfAbsent: true}); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%d bytes: %v, want fs.ErrExist", size, err)
@@ -257,14 +257,14 @@ func TestIfAbsent(t *testing.T) {
 func TestCompleteVanished(t *testing.T) {
 	f := newFake(t)
 	f.set("f", []byte("old"))
-	f.before = func(op string, _ int, _ http.ResponseWriter, _ *http.Request) bool {
+	f.setBefore(func(op string, _ int, _ http.ResponseWriter, _ *http.Request) bool {
 		if op == "complete" {
 			f.mu.Lock()
 			clear(f.uploads)
 			f.mu.Unlock()
 		}
 		return false
-	}
+	})
 	s, _ := f.open(nil)
 	if err := put(s, t.Context(), "f", random(minPart+1), object.PutOptions{}); !errors.Is(err, vfs.ErrUnavailable) {
 		t.Errorf("got %v, want vfs.ErrUnavailable", err)
@@ -277,14 +277,14 @@ func TestCompleteVanished(t *testing.T) {
 func TestSlowDown(t *testing.T) {
 	f := newFake(t)
 	var refused atomic.Int32
-	f.before = func(op string, _ int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, _ int, w http.ResponseWriter, r *http.Request) bool {
 		if op == "put" && refused.Add(1) <= 600 {
 			io.Copy(io.Discard, r.Body)
 			refuse(w, 503, "SlowDown")
 			return true
 		}
 		return false
-	}
+	})
 	s, _ := f.open(nil)
 	const uploads = 250
 	var failed atomic.Int32
@@ -310,14 +310,14 @@ func TestSlowDown(t *testing.T) {
 func TestPartRefused(t *testing.T) {
 	f := newFake(t)
 	f.set("f", []byte("old"))
-	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 		if op == "part" && r.URL.Query().Get("partNumber") == "3" {
 			io.Copy(io.Discard, r.Body)
 			refuse(w, 403, "AccessDenied")
 			return true
 		}
 		return false
-	}
+	})
 	s, _ := f.open(nil)
 	if err := put(s, t.Context(), "f", random(5*minPart), object.PutOptions{}); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("got %v, want fs.ErrPermission", err)
@@ -333,7 +333,7 @@ func TestAbortAgain(t *testing.T) {
 	f := newFake(t)
 	var kept *fakeUpload
 	var id string
-	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if op == "abort" && n == 1 {
@@ -344,7 +344,7 @@ func TestAbortAgain(t *testing.T) {
 			f.uploads[id] = kept
 		}
 		return false
-	}
+	})
 	s, _ := f.open(nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	u, _ := s.Put(ctx, "f", object.PutOptions{})
@@ -377,7 +377,7 @@ func blackHole(t *testing.T, op string) {
 	f.set("g", random(1<<20))
 	var hung atomic.Int32
 	over := make(chan struct{})
-	f.before = func(o string, n int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(o string, n int, w http.ResponseWriter, r *http.Request) bool {
 		if op == "get body" && o == "get" && n == 1 {
 			w.Header().Set("Content-Length", fmt.Sprint(1<<20))
 			w.Header().Set("ETag", newObject(random(1<<20), "").etag)
@@ -389,7 +389,7 @@ func blackHole(t *testing.T, op string) {
 		hung.Add(1)
 		<-over // nothing is read, nothing said
 		panic(http.ErrAbortHandler)
-	}
+	})
 	s, _ := f.open(func(o *Options) { o.StallTimeout = 2 * time.Second; o.HeaderTimeout = 2 * time.Second })
 	s.sizes = s.profile.sizes(s.o) // more than the buffers of sockets hold
 	var err error
@@ -497,11 +497,11 @@ func TestErrors(t *testing.T) {
 		{418, "NeverHeardOf", vfs.ErrUnavailable},
 	} {
 		f := newFake(t)
-		f.before = func(_ string, _ int, w http.ResponseWriter, r *http.Request) bool {
+		f.setBefore(func(_ string, _ int, w http.ResponseWriter, r *http.Request) bool {
 			io.Copy(io.Discard, r.Body)
 			refuse(w, c.status, c.code)
 			return true
-		}
+		})
 		s, _ := f.open(nil)
 		for op, err := range map[string]error{
 			"put":  put(s, t.Context(), "f", []byte("x"), object.PutOptions{}),
@@ -523,7 +523,7 @@ func TestLastAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	s, _ := f.open(nil)
-	f.before = func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
+	f.setBefore(func(op string, n int, w http.ResponseWriter, r *http.Request) bool {
 		io.Copy(io.Discard, r.Body)
 		if n == 1 {
 			refuse(w, 409, "OperationAborted")
@@ -531,7 +531,7 @@ func TestLastAnswer(t *testing.T) {
 			<-r.Context().Done()
 		}
 		return true
-	}
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	err := put(s, ctx, "f", random(10), object.PutOptions{})
@@ -546,10 +546,10 @@ func TestCheck(t *testing.T) {
 		want   error
 	}{{200, nil}, {404, ErrNoSuchBucket}, {403, fs.ErrPermission}, {503, vfs.ErrUnavailable}} {
 		f := newFake(t)
-		f.before = func(_ string, _ int, w http.ResponseWriter, _ *http.Request) bool {
+		f.setBefore(func(_ string, _ int, w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(c.status)
 			return true
-		}
+		})
 		s, _ := f.open(nil)
 		err := s.Check(t.Context())
 		if !errors.Is(err, c.want) || errors.Is(err, ErrNoSuchBucket) != (c.status == 404) {

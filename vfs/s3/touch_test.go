@@ -32,7 +32,7 @@ func TestTouch(t *testing.T) {
 	}
 
 	s, _ = f.open(func(o *Options) { o.TouchByCopy = true; o.Profile = "aws"; o.PathStyle = true })
-	f.before = func(op string, _ int, w http.ResponseWriter, _ *http.Request) bool {
+	f.setBefore(func(op string, _ int, w http.ResponseWriter, _ *http.Request) bool {
 		if op != "head" {
 			return false
 		}
@@ -50,11 +50,11 @@ func TestTouch(t *testing.T) {
 		h.Set("X-Amz-Server-Side-Encryption", "aws:kms")
 		h.Set("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "k")
 		return true
-	}
+	})
 	if err := s.Touch(t.Context(), "f", when); err != nil {
 		t.Fatal(err)
 	}
-	h := f.headers["copy"][0]
+	h := f.sent("copy")[0]
 	for name, want := range map[string]string{
 		"X-Amz-Copy-Source": "bucket/f", "X-Amz-Copy-Source-If-Match": old.etag, "If-Match": old.etag,
 		"X-Amz-Metadata-Directive": "REPLACE", "X-Amz-Tagging-Directive": "COPY", "X-Amz-Meta-Mtime": "981173106", "X-Amz-Meta-Device": "7",
