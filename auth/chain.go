@@ -14,7 +14,7 @@ import (
 //
 // Those that are a [Knower] are asked for the password only where they know the user. A login that fails costs
 // one computation of a password hash however many of them there are: that of the user, or else
-// that which the first of them makes for users that it does not know.
+// that which the first of them that has any makes for users that it does not know.
 type Chain []Authenticator
 
 // Knower is an [Authenticator] that can tell cheaply, without a password, whether it has a user.
@@ -22,6 +22,12 @@ type Knower interface {
 	Authenticator
 	// Knows reports whether Authenticate would do anything else than to say [ErrUnknownUser].
 	Knows(ctx context.Context, user string) (bool, error)
+}
+
+// cheap reports whether somebody has no hash to compute for users that it does not know.
+func cheap(k Knower) bool {
+	c, ok := k.(interface{ cheap() bool })
+	return ok && c.cheap()
 }
 
 // Authenticate implements [Authenticator].
@@ -35,7 +41,7 @@ func (c Chain) Authenticate(ctx context.Context, r Request) (*Account, error) {
 				return nil, err
 			}
 			if !known {
-				if standIn == nil {
+				if standIn == nil || cheap(standIn) && !cheap(k) {
 					standIn = k
 				}
 				continue

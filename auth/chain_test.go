@@ -46,6 +46,31 @@ func TestChainCost(t *testing.T) {
 	}
 }
 
+// TestChainCostBehindNobody looks at a chain whose first has nothing to compute: no users yet, or only such with plain passwords. Who is
+// unknown takes the time of the next.
+func TestChainCostBehindNobody(t *testing.T) {
+	for name, first := range map[string][]User{
+		"no users":    nil,
+		"plain users": {{Name: "p", Stored: "plain:1"}},
+	} {
+		n := 0
+		u, err := NewUsers(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := NewUsers([]User{{Name: "a", Password: counted(&n, "a")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, user := range []string{"a", "nobody"} {
+			n = 0
+			if _, err := (Chain{NewLive(u), v}).Authenticate(t.Context(), Request{User: user, Password: "wrong"}); err == nil || n != 1 {
+				t.Errorf("%s: %s: %v, %d hashes, want one", name, user, err, n)
+			}
+		}
+	}
+}
+
 // TestLive replaces the users while somebody is known.
 func TestLive(t *testing.T) {
 	n := 0

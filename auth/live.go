@@ -40,6 +40,8 @@ func (l *Live) AuthenticateCertificate(ctx context.Context, r Request) (*Account
 	return l.now.Load().AuthenticateCertificate(ctx, r)
 }
 
+func (l *Live) cheap() bool { return l.now.Load().cheap() }
+
 // Knows implements [Knower].
 func (l *Live) Knows(ctx context.Context, user string) (bool, error) {
 	return l.now.Load().Knows(ctx, user)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ftp-gateway/ftp-gateway/auth"
 )
 
 // Files are the system's databases: see passwd(5), shadow(5), group(5), shells(5).
@@ -155,9 +157,14 @@ func day(s string) int64 {
 	return n
 }
 
-// usable reports whether a field of shadow is a hash: a lock is "!" or "*" before it, and an empty one would be no password at all.
+// usable reports whether a field of shadow is a hash that can be checked: a lock is "!" or "*" before it, an empty one would be no
+// password at all, and what does not begin with "$", as the hashes of DES, must not be taken for a password in plain text.
 func usable(hash string) bool {
-	return strings.HasPrefix(hash, "$") || len(hash) == 13 && hash[0] != '!' && hash[0] != '*'
+	if !strings.HasPrefix(hash, "$") {
+		return false
+	}
+	p, err := auth.ParsePassword(hash)
+	return err == nil && !p.Plain()
 }
 
 // expired reports why an account cannot be used on that day, or "".

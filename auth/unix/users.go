@@ -142,7 +142,7 @@ func (u *Users) password(ctx context.Context, r auth.Request, known bool) (strin
 	case !known:
 		return "no such account", nil
 	case own == nil || !usable(own.hash):
-		return "the account is locked or has no password", nil
+		return "the account is locked or has no password that can be checked here", nil
 	case !right:
 		return "wrong password", nil
 	}
