@@ -9,7 +9,11 @@ import (
 // debugCommand logs a command line, what may be a password starred.
 func (s *session) debugCommand(verb, arg string) {
 	if s.debugging() {
-		s.log.Debug("<- " + printable(starred(strings.TrimSpace(verb+" "+arg))))
+		said := starred(strings.TrimSpace(verb + " " + arg))
+		if words := strings.Fields(said); s.account == nil && len(words) > 1 && commands[strings.ToUpper(words[0])] == nil {
+			said = words[0] + " ******" // "PAS x", "LOGIN joe x": before the login it may be a password
+		}
+		s.log.Debug("<- " + printable(said))
 	}
 }
 
@@ -29,6 +33,9 @@ func starred(said string) string {
 	if words[0] == "SITE" && len(words) > 1 {
 		if verb, ok := secretive(words[1]); ok {
 			return "SITE " + verb + " ******"
+		}
+		if strings.Contains(words[1], "PWD") {
+			return "SITE PWD ******"
 		}
 	}
 	if commands[words[0]] == nil { // "QUOTE PASS x", which a client should have sent without its first word
