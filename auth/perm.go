@@ -123,6 +123,17 @@ func (p Permissions) AtDir(name string) Perm { return p.At(name, func() bool { r
 // AtFile returns what may be done with what is no directory.
 func (p Permissions) AtFile(name string) Perm { return p.At(name, func() bool { return false }) }
 
+// Below reports whether want holds also in all directories below dir that have rules of their own, as it has to for what
+// is done to dir with all that is in it: renamed, these directories would leave their rules behind.
+func (p Permissions) Below(dir string, want Perm) bool {
+	for _, r := range p.Rules {
+		if r.Dir != dir && within(r.Dir, dir) && !r.Perm.Has(want) {
+			return false
+		}
+	}
+	return true
+}
+
 // within reports whether name is dir or below it.
 func within(name, dir string) bool {
 	rest, ok := strings.CutPrefix(name, dir)

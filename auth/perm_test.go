@@ -62,6 +62,11 @@ func TestPermissionsAt(t *testing.T) {
 			t.Errorf("At(%q, directory %v) = %q, want %q", tt.name, tt.dir, got, tt.want)
 		}
 	}
+	for dir, want := range map[string]bool{"/": false, "/deep": false, "/deep/flat": true, "/deep/fla": true, "/in": true, "/deep/secret/x": true} {
+		if got := p.Below(dir, PermRename); got != want {
+			t.Errorf("Below(%q) = %v, want %v", dir, got, want)
+		}
+	}
 	if got := (Permissions{Base: PermAll, Rules: []Rule{{Dir: "/", Perm: PermList, Recursive: true}}}).AtDir("/a/b"); got != PermList {
 		t.Errorf("a rule for the root gives %q below it", got)
 	}

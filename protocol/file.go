@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"github.com/ftp-gateway/ftp-gateway/auth"
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
@@ -101,8 +102,13 @@ func (s *session) cmdRNFR(p string) {
 		s.reply(550, "The root cannot be renamed")
 		return
 	}
-	if _, err := fsys.Stat(p); err != nil {
+	fi, err := fsys.Stat(p)
+	if err != nil {
 		s.failure("RNFR", p, err, asking)
+		return
+	}
+	if fi.IsDir() && !s.account.Permissions.Below(p, auth.PermRename) {
+		s.reply(550, "Not enough privileges")
 		return
 	}
 	s.renameFrom = p

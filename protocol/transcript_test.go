@@ -129,12 +129,15 @@ func (l *pipeListener) dial(from string) (net.Conn, error) {
 }
 
 // passwords lets anybody in whose password is "secret", with the permissions of the test.
-type passwords struct{ perm auth.Perm }
+type passwords struct {
+	perm  auth.Perm
+	rules []auth.Rule
+}
 
 func (p passwords) Authenticate(_ context.Context, r auth.Request) (*auth.Account, error) {
 	switch r.Password {
 	case "secret":
-		return &auth.Account{Name: r.User, Permissions: auth.Permissions{Base: p.perm}}, nil
+		return &auth.Account{Name: r.User, Permissions: auth.Permissions{Base: p.perm, Rules: p.rules}}, nil
 	case "panic":
 		panic("authenticator")
 	case "broken":
@@ -179,7 +182,7 @@ func runTranscript(t *testing.T, file, text string) {
 	}
 	defer tree.Close()
 	tr.srv = &Server{
-		Auth:       passwords{auth.PermAll},
+		Auth:       passwords{perm: auth.PermAll},
 		OpenFS:     func(context.Context, *auth.Account) (afero.Fs, error) { return tree, nil },
 		Log:        slog.New(slog.NewTextHandler(logWriter{t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		LoginDelay: 3 * time.Second,
@@ -415,7 +418,14 @@ func (tr *transcript) option(arg string) {
 		if err != nil {
 			tr.fatalf("%v", err)
 		}
-		tr.srv.Auth = passwords{p}
+		tr.srv.Auth = passwords{perm: p}
+	case "rule": // for a directory and all that is below it, such as /in:elr
+		dir, letters, _ := strings.Cut(v, ":")
+		p, err := auth.ParsePerm(letters)
+		if err != nil {
+			tr.fatalf("%v", err)
+		}
+		tr.srv.Auth = passwords{auth.PermAll, []auth.Rule{{Dir: dir, Perm: p, Recursive: true}}}
 	case "idle":
 		tr.srv.IdleTimeout = d
 	case "stall":

@@ -172,7 +172,7 @@ func FuzzSession(f *testing.F) {
 		c := &recordingConn{chunked: chunked{rest: in, cuts: cuts}}
 		nothing := func(context.Context, string, string) (net.Listener, error) { return nil, io.ErrClosedPipe }
 		srv := &Server{
-			Auth: passwords{auth.PermAll}, OpenFS: func(context.Context, *auth.Account) (afero.Fs, error) { return fsys, nil },
+			Auth: passwords{perm: auth.PermAll}, OpenFS: func(context.Context, *auth.Account) (afero.Fs, error) { return fsys, nil },
 			Log: slog.New(slog.DiscardHandler), LoginDelay: -1, LoginAttempts: 1000, CutGrace: time.Millisecond, ListenData: nothing,
 			DialData: func(context.Context, string, string) (net.Conn, error) { return nil, io.ErrClosedPipe },
 			Hooks:    Hooks{Panic: func(_ Client, v any, stack []byte) { t.Errorf("panic: %v\n%s", v, stack) }},
