@@ -111,8 +111,11 @@ func (c *Config) usersFile(at string, file Path) (*UserSet, Report) {
 func parseUsers(name string, data []byte) (*Config, Report) {
 	c := &Config{file: name, lines: map[string]int{}}
 	doc, report := parseYAML(name, data)
-	if doc == nil || len(report) > 0 {
+	if len(report) > 0 {
 		return c, report
+	}
+	if doc == nil { // as a disk that is full leaves it, or somebody who is about to write
+		return c, Report{{File: name, Text: "the file is empty", Hint: "write [] where there are no users"}}
 	}
 	d := newDecoder(c, os.LookupEnv)
 	users := reflect.ValueOf(&c.Users).Elem()

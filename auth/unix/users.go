@@ -102,6 +102,8 @@ func (u *Users) check(ctx context.Context, r auth.Request, e *entry) (string, er
 		return "the account is not among the allowed ones", nil
 	case slices.Contains(u.o.Rejected, e.name):
 		return "the account is rejected", nil
+	case e.home == "" && strings.Contains(u.o.Account.Home+u.o.Account.Start, "{home}"): // not "/", which would be no jail
+		return "the account has no home directory", nil
 	case e.uid == 0 && !u.o.AllowRoot:
 		return "root may not log in", nil
 	}

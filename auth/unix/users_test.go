@@ -31,9 +31,9 @@ func system(t *testing.T) Files {
 		Passwd: write("passwd", "# people\nroot:x:0:0:root:/root:/bin/sh\nann:x:1001:100:Ann:/home/ann:/bin/sh\nbob:x:1002:100::/home/bob/../bob:/usr/sbin/nologin\n"+
 			"locked:x:1003:100::/home/l:/bin/sh\nnopass:x:1004:100::/home/n:/bin/sh\nold:x:1005:100::/home/o:/bin/sh\nstale:x:1006:100::/home/s:/bin/sh\n"+
 			"change:x:1007:100::/home/c:/bin/sh\nbad:x:4294967295:100::/home/b:/bin/sh\nnoshadow:x:1009:100::/home/x:/bin/sh\nnoshell:x:1010:100::/home/x:\n"+
-			"des:x:1011:100::/home/d:/bin/sh\ngost:x:1012:100::/home/g:/bin/sh\n"),
+			"des:x:1011:100::/home/d:/bin/sh\ngost:x:1012:100::/home/g:/bin/sh\nhomeless:x:1013:100:::/bin/sh\n"),
 		Shadow: write("shadow", "gost:$gy$j9T$salt$14dXInP4qrjJV/FoZj66mwmA2tI432x/6dkLq4HPZC6:19000:0:99999:7:::\ndes:abl0JrMf6tlhw:19000:0:99999:7:::\nroot"+h+"\nann"+h+"\nbob"+h+"\nlocked:!"+hash+":19000:0:99999:7:::\nnopass::19000:0:99999:7:::\n"+
-			"old:"+hash+":19000:0:99999:7::19001:\nstale:"+hash+":19000:0:30:7:5::\nchange:"+hash+":0:0:99999:7:::\nbad"+h+"\nnoshell"+h+"\n"),
+			"old:"+hash+":19000:0:99999:7::19001:\nstale:"+hash+":19000:0:30:7:5::\nchange:"+hash+":0:0:99999:7:::\nbad"+h+"\nnoshell"+h+"\nhomeless"+h+"\n"),
 		Group:  write("group", "users:x:100:\nscan:x:200:ann,bob\naudio:x:300:bob\nbroken\nwheel:x:400:ann\n"),
 		Shells: write("shells", "# valid\n/bin/sh\n"),
 	}
@@ -68,6 +68,8 @@ func TestAccountsOfTheSystem(t *testing.T) {
 		{"hash of DES", "des", "hello", base, auth.ErrDenied, "locked or has no password"},
 		{"hash of DES as a password", "des", "abl0JrMf6tlhw", base, auth.ErrDenied, "locked or has no password"},
 		{"hash that nobody here can check", "gost", "right", base, auth.ErrDenied, "locked or has no password"},
+		{"no home", "homeless", "right", base, auth.ErrDenied, "no home directory"},
+		{"no home is needed", "homeless", "right", with(func(o *Options) { o.Account.Home, o.Account.Start = "homes:/", "" }), nil, ""},
 		{"account expired", "old", "right", base, auth.ErrDenied, "expired"},
 		{"password expired", "stale", "right", base, auth.ErrDenied, "expired"},
 		{"password to be changed", "change", "right", base, auth.ErrDenied, "changed"},
