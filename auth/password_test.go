@@ -99,6 +99,14 @@ func TestParsePassword(t *testing.T) {
 		{stored: "$argon2id$v=19$m=19456", bad: true},
 		{stored: "$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdA", bad: true},
 		{stored: "$argon2id$v=19$m=65536,t=1,p=16777215$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdA", bad: true},
+		{stored: "$argon2id$v=19$m=65536,t=4294967295,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdA", bad: true},
+		{stored: "$6$rounds=999999999$saltsalt$" + strings.Repeat("a", 86), bad: true},
+		{stored: "{CRYPT}$6$rounds=999999999$saltsalt$" + strings.Repeat("a", 86), bad: true},
+		{stored: "$2b$31$" + strings.Repeat("a", 53), bad: true},
+		{stored: "$scrypt$ln=40,r=8,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHM", bad: true},
+		{stored: "$scrypt$ln=24,r=8,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHM", bad: true},
+		{stored: "$pbkdf2-sha256$4294967295$c2FsdHNhbHQ$" + strings.Repeat("a", 43), bad: true},
+		{stored: "$y$jKT$saltsalt$" + strings.Repeat("a", 43), bad: true},
 		{stored: "$nosuch$abc$def", bad: true},
 		{stored: "{SSHA}abcdef", bad: true},
 		{stored: "$6$saltsalt$", bad: true},
@@ -133,6 +141,29 @@ func TestParsePassword(t *testing.T) {
 	}
 	if ok, _ := (Password{}).Check(t.Context(), ""); ok {
 		t.Error("the zero Password matches the empty one")
+	}
+}
+
+// The cost is read as the formats write it, and what is usual passes.
+func TestCheckCost(t *testing.T) {
+	for stored, ok := range map[string]bool{
+		"$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA":           true,
+		"$argon2id$v=19$m=1048576,t=8,p=4$c2FsdA$aGFzaA":         true,
+		"$argon2id$v=19$m=1048576,t=9,p=4$c2FsdA$aGFzaA":         false,
+		"$argon2id$v=19$m=1048577,t=1,p=4$c2FsdA$aGFzaA":         false,
+		"$argon2id$v=19$m=99999999999,t=1,p=4$c2FsdA$aGFzaA":     false,
+		"{ARGON2}$argon2id$v=19$m=65536,t=999,p=1$c2FsdA$aGFzaA": false,
+		"$2y$17$x": true, "$2y$18$x": false,
+		"$bcrypt-sha256$v=2,t=2b,r=12$x$y": true, "$bcrypt-sha256$v=2,t=2b,r=20$x$y": false,
+		"$5$rounds=10000000$x$y": true, "$5$rounds=10000001$x$y": false, "$6$x$y": true,
+		"$scrypt$ln=16,r=8,p=1$x$y": true, "$scrypt$ln=20,r=8,p=1$x$y": true, "$scrypt$ln=20,r=8,p=9$x$y": false, "$scrypt$ln=20,r=4294967295,p=1$x$y": false,
+		"$pbkdf2-sha512$600000$x$y": true, "{PBKDF2-SHA256}10000$x$y": true, "{PBKDF2-SHA256}999999999$x$y": false,
+		"$y$j9T$x$y": true, "$y$jFT$x$y": true, "$y$jGT$x$y": false, "$1$x$y": true,
+		"$md5,rounds=99999999$x$$y": false, "$sha1$24680$x$y": true, "$sha1$4294967295$x$y": false,
+	} {
+		if err := checkCost(stored); (err == nil) != ok || err != nil && !errors.Is(err, ErrBadHash) {
+			t.Errorf("%s: %v, want it to pass %v", stored, err, ok)
+		}
 	}
 }
 

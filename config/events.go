@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -78,6 +80,12 @@ func (e *EventCommand) setDefaults() {
 
 var receiverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 
+// eventFields are filled in in the arguments of programs. Other braces are theirs, such as those of JSON.
+var (
+	eventFields = strings.Fields("{type} {id} {time} {user} {remote} {path} {to} {bytes} {size} {seconds} {backend} {bucket} {key} {version} {checksum} {result}")
+	inBraces    = regexp.MustCompile(`\{[a-z_]+\}`)
+)
+
 // events checks the receivers.
 func (k *checker) events() {
 	e := k.c.Events
@@ -132,6 +140,13 @@ func (k *checker) events() {
 		name(at, c.Name)
 		if len(c.Command) == 0 || c.Command[0] == "" {
 			k.errorf(at, `for example command: [/usr/local/bin/on-upload, "{path}"]`, `the key "command" is missing`)
+		}
+		for j, arg := range c.Command {
+			for _, name := range inBraces.FindAllString(arg, -1) {
+				if j > 0 && !slices.Contains(eventFields, name) {
+					k.errorf(at+".command", didYouMean(name, eventFields), "nobody knows what %s stands for", name)
+				}
+			}
 		}
 		positive(at, c.Parallel, c.Timeout, c.GiveUp)
 	}

@@ -235,6 +235,11 @@ FILE:3: backends.c.append_through_max: "1XB" is not a size, want for example 256
   a: {type: s3, bucket: pictures, region: x, profile: gcs, append_copy_max: 1GiB}
 anonymous: {home: "a:/"}
 `, `FILE:2: backends.a.append_copy_max: warning: bounds nothing: the server of this profile copies no parts (hint: set append_through_max)`},
+		{"names in arguments", "anonymous: {home: 'disk:/'}\n" + head + `events:
+  outbox: o.db
+  commands:
+    - {name: c, command: ["/x{nope}", "{path}", "{pth}", '{"type": "{type}"}']}
+`, `FILE:6: events.commands[0].command: nobody knows what {pth} stands for (hint: did you mean "{path}"?)`},
 		{"directory bucket", `backends:
   a: {type: s3, bucket: pictures--use1-az4--x-s3, region: us-east-1, storage_class: STANDARD, acl: private,
     tags: {a: b},

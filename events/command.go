@@ -14,7 +14,7 @@ import (
 // one argument, whatever a client has put into a name. In the arguments, {path} and
 // the like stand for the event's values:
 //
-//	{type} {id} {time} {user} {remote} {path} {to} {bytes} {backend} {bucket} {key} {version} {checksum} {result}
+//	{type} {id} {time} {user} {remote} {path} {to} {bytes} {size} {seconds} {backend} {bucket} {key} {version} {checksum} {result}
 //
 // The same are in the environment as FTP_TYPE, FTP_ID and so on, and FTP_EVENT is the whole
 // event as JSON. Nothing of the server's own environment is passed on but PATH, HOME, LANG and TZ.

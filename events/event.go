@@ -46,8 +46,8 @@ type Event struct {
 	Session uint64    `json:"session"`
 	Remote  string    `json:"remote"` // the client's address
 	Port    uint16    `json:"port"`
-	User    string    `json:"user,omitempty"`
-	TLS     bool      `json:"tls"` // on the control connection
+	User    string    `json:"user,omitempty"` // of a failed login the name that was claimed, 256 bytes at most
+	TLS     bool      `json:"tls"`            // on the control connection
 
 	// About files. Paths are the client's.
 	Path    string `json:"path,omitempty"`

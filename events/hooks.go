@@ -109,7 +109,7 @@ func (s *Sinks) Hooks() protocol.Hooks {
 		Logout: func(c protocol.Client) { s.tell(newEvent(Logout, c)) },
 		LoginFailed: func(c protocol.Client, reason string) {
 			e := newEvent(LoginFailed, c)
-			e.Reason = reason
+			e.User, e.Reason = c.Claimed, reason
 			s.tell(e)
 		},
 		Changed:  s.changed,

@@ -29,7 +29,7 @@ func TestHooksBecomeEvents(t *testing.T) {
 	broken.Result = protocol.Aborted
 
 	h.Connect(c)
-	h.LoginFailed(c, "denied")
+	h.LoginFailed(protocol.Client{ID: 7, Claimed: "who"}, "denied")
 	h.Login(c)
 	if err := h.Received(c, up); err != nil {
 		t.Fatal(err)
@@ -59,6 +59,9 @@ func TestHooksBecomeEvents(t *testing.T) {
 		}
 		got = append(got, string(e.Type))
 		ids[e.ID] = true
+		if e.Type == LoginFailed && (e.User != "who" || e.Reason != "denied") {
+			t.Errorf("login_failed: %s", l)
+		}
 		if e.Type == Received && (e.Bucket != "k" || e.Key != "p/a" || e.Version != "v" || e.Checksum != "crc32:01" || e.User != "cam7" || e.Remote != "192.0.2.7") {
 			t.Errorf("received: %s", l)
 		}

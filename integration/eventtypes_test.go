@@ -196,7 +196,7 @@ func TestEveryTypeOfEvent(t *testing.T) {
 	if e := got["renamed"]; e["path"] != "/dir/whole.bin" || e["to"] != "/dir/new.bin" {
 		t.Errorf("renamed: %v", e)
 	}
-	if e := got["login_failed"]; e["reason"] != "denied" {
+	if e := got["login_failed"]; e["reason"] != "denied" || e["user"] != user {
 		t.Errorf("login_failed: %v", e)
 	}
 }

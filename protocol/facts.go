@@ -127,7 +127,11 @@ func (s *session) appendFacts(b []byte, p string, fi os.FileInfo, kind string) [
 	}
 	if f&factPerm != 0 {
 		b = append(b, "perm="...)
-		b = appendPermFact(b, s.account.Permissions.At(p, fi.IsDir), fi.IsDir())
+		may := s.account.Permissions.At(p, fi.IsDir)
+		if fi.IsDir() && !s.account.Permissions.Below(p, auth.PermRename) {
+			may &^= auth.PermRename
+		}
+		b = appendPermFact(b, may, fi.IsDir())
 		b = append(b, ';')
 	}
 	if f&factUnique != 0 {

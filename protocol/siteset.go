@@ -18,7 +18,7 @@ func (s *session) cmdAVBL(p string) {
 		s.failure("AVBL", p, err, asking)
 		return
 	}
-	s.replyf(213, "%d", free)
+	s.replyf(213, "%d", max(0, free-s.srv.MinFree))
 }
 
 // siteUMASK tells or sets which permission bits new files and directories do not get. It can only take bits

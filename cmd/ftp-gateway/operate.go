@@ -135,7 +135,7 @@ it prints whose commands are logged now.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			named := d != admin.Debug{}
 			switch {
-			case last < 0 || last != 0 && off:
+			case cmd.Flags().Changed("for") && (last <= 0 || off):
 				return errors.New("--for is a time that is more than 0, and not for --off")
 			case last != 0 && !named:
 				return errors.New("whose commands? give --user, --address or --all")
