@@ -69,7 +69,7 @@ func (f *FS) copy(oldname, newname string, o CopyOptions) error {
 	}
 	f.dirs.addParent(clean(oldname))
 	f.dirs.addParent(clean(newname))
-	return f.t.replaced(f.ctx, dst)
+	return f.t.taken(f.ctx, dst)
 }
 
 // absent looks whether a key is free, so that what is refused is refused before any work; the

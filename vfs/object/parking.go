@@ -43,11 +43,20 @@ func (p *Parks) begin(ctx context.Context, key string, o PutOptions) (Upload, *p
 	before := p.busy[key]
 	p.busy[key] = k
 	p.mu.Unlock()
-	if err == nil && old.Key == key && (before == nil || before.id() != old.ID) {
+	if before != nil { // it may have written its note since the look
+		old, err = p.read(ctx, p.noteKey(key))
+	}
+	switch {
+	case err != nil || old.Key != key || before != nil && old.Final != "":
+		err = nil
+	case before == nil || old.ID == "" || before.id() != old.ID:
 		p.made.forget(key)
 		err = p.drop(ctx, old)
-	} else {
-		err = nil // one under way ends itself
+	default: // one under way ends itself, but nobody goes on with it any more
+		err = p.store.Delete(ctx, p.noteKey(key), old.etag)
+		if errors.Is(err, vfs.ErrBusy) {
+			err = nil
+		}
 	}
 	var u Upload
 	if err == nil {
@@ -192,6 +201,11 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 	if next.ID != "" {
 		next.Runs = pk.runs()
 	}
+	stale := ""
+	if !pk.tail { // else it would count again where as many bytes stand before it
+		stale = next.Tail
+		next.Tail, next.Off, next.Size = "", 0, 0
+	}
 	// Taking it is a condition of the store: of two processes one gets it.
 	if err := p.write(ctx, next, PutOptions{IfMatch: pk.note.etag}); err != nil {
 		return nil, k, 0, err
@@ -199,6 +213,9 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 	p.mu.Lock()
 	k.note = next
 	p.mu.Unlock()
+	if stale != "" {
+		_ = p.store.Delete(ctx, stale, "") // what cannot be removed now is the janitor's
+	}
 	o := PutOptions{ContentType: next.Type, IfAbsent: next.Absent, Metadata: next.Metadata, Tags: next.Tags}
 	if next.ID != "" {
 		u, err = p.store.Continue(ctx, key, next.ID, pk.parts, pk.last, o)
@@ -304,6 +321,11 @@ func (k *parking) save(ctx context.Context, before int64, tail Body) error {
 			return err
 		default:
 			mine = false
+			if err != nil && k.note.Tail != "" { // given up, and nobody else's
+				if err := p.store.Delete(ctx, k.note.Tail, ""); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	switch {

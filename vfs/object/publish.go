@@ -84,6 +84,16 @@ func (t *tree) replaced(ctx context.Context, key string) error {
 	return err
 }
 
+// taken removes what is parked of a key, or waits under it, that a rename or a copy has given to another file.
+func (t *tree) taken(ctx context.Context, key string) error {
+	if t.o.Parks != nil {
+		if _, err := t.o.Parks.remove(ctx, key); err != nil {
+			return err
+		}
+	}
+	return t.replaced(ctx, key)
+}
+
 // createHeld begins a file that is not seen before it is renamed. It is nil, without an error, where the final name cannot
 // be a file's: then the file is one like all others, and its rename is refused as always.
 func (f *FS) createHeld(given, name, final, key string, excl bool) (*writer, error) {

@@ -59,7 +59,7 @@ func (f *FS) rename(oldname, newname string, o CopyOptions) error {
 		if dst != n.Final {
 			f.keepParent(oldname)
 		}
-		return f.t.replaced(f.ctx, dst)
+		return f.t.taken(f.ctx, dst)
 	}
 	a, ok := f.seen.take(src)
 	if !ok {
@@ -85,7 +85,7 @@ func (f *FS) rename(oldname, newname string, o CopyOptions) error {
 	f.dirs.addParent(newname)
 	f.dirs.addParent(oldname)
 	f.keepParent(oldname)
-	return f.t.replaced(f.ctx, dst)
+	return f.t.taken(f.ctx, dst)
 }
 
 // move gives one object another key.

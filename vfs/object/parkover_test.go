@@ -1,0 +1,151 @@
+package object_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/spf13/afero"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
+)
+
+// A file that a rename or a copy has put under the name of a cut upload is what has the name: SIZE tells of it, and APPE appends to it.
+func TestRenamedOverACutUpload(t *testing.T) {
+	whole := bytesOf(5000)
+	for _, cut := range []int{100, 2*parkPart + 5} {
+		for how, do := range map[string]func(p *process) error{
+			"rename": func(p *process) error { return p.Rename("/x", "/y") },
+			"copy":   func(p *process) error { return errors.Join(p.Copy("/x", "/y"), p.Remove("/x")) },
+		} {
+			t.Run(how, func(t *testing.T) {
+				p, m := newParks(t)
+				cutUpload(t, p, "/y", bytesOf(cut))
+				if err := startUpload(t, p, "/x", whole).Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := do(p); err != nil {
+					t.Fatal(err)
+				}
+				if size := sizeOf(t, p, "/y"); size != 5000 {
+					t.Errorf("SIZE %d, want 5000", size)
+				}
+				if err := goOn(p, "/y", -1, []byte("more")); err != nil {
+					t.Fatal(err)
+				}
+				wantOnly(t, m, "y", append(whole[:5000:5000], "more"...))
+			})
+		}
+	}
+}
+
+// So is one that a rename has made visible.
+func TestPublishedOverACutUpload(t *testing.T) {
+	b := object.NewBudget(8 << 20)
+	m := object.NewMem(b, parkPart)
+	parks, err := object.NewParks(m, ".ftpgw/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := object.New(m, object.Options{Parks: parks, Pending: parks, Publish: []object.Rule{{From: [2]string{"", ".tmp"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{f, parks, b}
+	cutUpload(t, p, "/y", bytesOf(100))
+	if err := startUpload(t, p, "/y.tmp", bytesOf(5000)).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Rename("/y.tmp", "/y"); err != nil {
+		t.Fatal(err)
+	}
+	if size := sizeOf(t, p, "/y"); size != 5000 {
+		t.Errorf("SIZE %d, want 5000", size)
+	}
+	wantOnly(t, m, "y", bytesOf(5000))
+}
+
+// A file that is stored from its beginning while another session uploads its name is what has the name, until the other
+// session has stored its own; nobody goes on with that one when it is cut.
+func TestStoredBesideOneUnderWay(t *testing.T) {
+	whole := bytesOf(5000)
+	for name, begin := range map[string]func(t *testing.T, p *process, m *object.Mem) afero.File{
+		"parts": func(t *testing.T, p *process, m *object.Mem) afero.File {
+			f := startUpload(t, p, "/f", bytesOf(3*parkPart+5))
+			for m.Requests()["part"] < 3 {
+				time.Sleep(time.Millisecond)
+			}
+			return f
+		},
+		"resumed tail": func(t *testing.T, p *process, m *object.Mem) afero.File {
+			cutUpload(t, p, "/f", bytesOf(100))
+			return goOnWith(t, p, 100)
+		},
+		"resumed parts": func(t *testing.T, p *process, m *object.Mem) afero.File {
+			cutUpload(t, p, "/f", bytesOf(2*parkPart+9))
+			return goOnWith(t, p, 2*parkPart+9)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, m := newParks(t)
+			other := begin(t, p, m)
+			if err := startUpload(t, p, "/f", whole).Close(); err != nil {
+				t.Fatal(err)
+			}
+			if size := sizeOf(t, p, "/f"); size != 5000 {
+				t.Errorf("while the other is under way SIZE is %d, want 5000", size)
+			}
+			if err := vfs.Abort(other, errors.New("cut")); err != nil {
+				t.Error(err)
+			}
+			if size := sizeOf(t, p, "/f"); size != 5000 {
+				t.Errorf("once the other is cut SIZE is %d, want 5000", size)
+			}
+			if err := goOn(p, "/f", -1, []byte("more")); err != nil {
+				t.Fatal(err)
+			}
+			wantOnly(t, m, "f", append(whole[:5000:5000], "more"...))
+		})
+	}
+}
+
+func goOnWith(t *testing.T, p *process, at int64) afero.File {
+	t.Helper()
+	f, err := p.OpenAt("/f", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte("on")); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// The tail of a cut upload that was continued before it counts no more, also where as many bytes stand before it again.
+func TestTailBehindAnEarlierPlace(t *testing.T) {
+	p, m := newParks(t)
+	cutUpload(t, p, "/f", bytes.Repeat([]byte("A"), 4*parkPart+100))
+	f, err := p.OpenAt("/f", 2*parkPart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(bytes.Repeat([]byte("B"), 2*parkPart+1)); err != nil {
+		t.Fatal(err)
+	}
+	defer vfs.Abort(f, errors.New("killed"))
+	next := newProcess(t, m, p.b)
+	size := sizeOf(t, next, "/f")
+	for end := time.Now().Add(10 * time.Second); size < 4*parkPart && time.Now().Before(end); size = sizeOf(t, next, "/f") {
+		time.Sleep(time.Millisecond)
+	}
+	if size != 4*parkPart {
+		t.Errorf("SIZE %d, want %d", size, 4*parkPart)
+	}
+	if err := goOn(next, "/f", -1, []byte("C")); err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Join([][]byte{bytes.Repeat([]byte("A"), 2*parkPart), bytes.Repeat([]byte("B"), 2*parkPart), []byte("C")}, nil)
+	wantOnly(t, m, "f", want)
+}
