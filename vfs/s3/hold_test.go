@@ -353,3 +353,51 @@ func TestWaitingFileIsNotTouched(t *testing.T) {
 		t.Errorf("Hash: %v, want vfs.ErrBusy", err)
 	}
 }
+
+// 46. A server that says of an upload which is gone that it has completed it, because an object has the key: what another process has
+// put in its place is published, and nobody is told that a file which was given up is there.
+func Test46CompletedWhatIsGone(t *testing.T) {
+	f := newFake(t)
+	f.anyComplete = true
+	first, _, _ := f.newPublishing("versitygw")
+	second, _, _ := f.newPublishing("versitygw")
+	f.set("x", []byte("old"))
+	storeFile(t, first, "/x.tmp", []byte("one"))
+	storeFile(t, second, "/x.tmp", []byte("two"))
+	if err := first.Rename("/x.tmp", "/x"); err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := f.object("x"); string(o.data) != "two" {
+		t.Errorf("x is %q, want the file that was stored last", o.data)
+	}
+	storeFile(t, first, "/x.tmp", []byte("six"))
+	if err := second.Remove("/x.tmp"); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Rename("/x.tmp", "/x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that was removed is renamed: %v", err)
+	}
+	f.wantClean(t)
+}
+
+// An upload that the server has lost before its completion is not stored, whatever it says.
+func TestCompletedWhatIsGone(t *testing.T) {
+	f := newFake(t)
+	f.anyComplete = true
+	s, _ := f.open(func(o *Options) { o.Profile = "versitygw" })
+	f.set("x", []byte("old"))
+	f.before = func(op string, _ int, _ http.ResponseWriter, _ *http.Request) bool {
+		if op == "complete" {
+			f.mu.Lock()
+			clear(f.uploads)
+			f.mu.Unlock()
+		}
+		return false
+	}
+	if err := put(s, t.Context(), "x", random(2*minPart), object.PutOptions{}); err == nil {
+		t.Error("an upload that is gone is stored")
+	}
+	if o, _ := f.object("x"); string(o.data) != "old" {
+		t.Errorf("%d bytes", len(o.data))
+	}
+}

@@ -31,6 +31,9 @@ type profile struct {
 	condPut bool
 	// condComplete: CompleteMultipartUpload honours If-None-Match.
 	condComplete bool
+	// completesAny: the server answers 200, without a checksum, to the completion of an upload that was aborted, where an
+	// object has the key, and of one that it is putting together, or was when it was killed.
+	completesAny bool
 	// partCopy: the server has UploadPartCopy.
 	partCopy bool
 	// partCopyChecksum: parts may be copied into an upload that has a checksum.
@@ -64,7 +67,7 @@ var profiles = map[string]profile{
 		condCopyDest: true, condDelete: true, batchDelete: true, signEncoding: true, xID: true, hosts: []string{".amazonaws.com", ".amazonaws.com.cn"}},
 	"minio": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
 		batchDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
-	"versitygw": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
+	"versitygw": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, completesAny: true, partCopy: true,
 		partCopyChecksum: true, condDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
 	// Version 16, the oldest that was tried, overwrites in spite of If-None-Match at the completion.
 	"ceph": {etagMD5: true, pathStyle: true, encodeList: true, condPut: true, partCopy: true, xID: true, region: "us-east-1"},

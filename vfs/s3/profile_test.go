@@ -63,15 +63,15 @@ func (f *fake) record(change func(*Options)) (*Store, *recorder) {
 // known of the service, and what goes over the wire has to follow from it.
 func TestProfiles(t *testing.T) {
 	type flags struct {
-		crc32, etagMD5, pathStyle, encodeList, condPut, condComplete, partCopy, partCopyChecksum, uniformParts, signEncoding, xID, condCopyDest, condDelete, batchDelete, ifMatch bool
-		endpoint, region                                                                                                                                                          string // the host by which it is recognised
+		crc32, etagMD5, pathStyle, encodeList, condPut, condComplete, completesAny, partCopy, partCopyChecksum, uniformParts, signEncoding, xID, condCopyDest, condDelete, batchDelete, ifMatch bool
+		endpoint, region                                                                                                                                                                        string // the host by which it is recognised
 	}
 	want := map[string]flags{
 		"aws": {crc32: true, ifMatch: true, etagMD5: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyChecksum: true,
 			signEncoding: true, xID: true, condCopyDest: true, condDelete: true, batchDelete: true, endpoint: "https://s3.eu-west-3.amazonaws.com", region: "us-east-1"},
 		"minio": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true,
 			batchDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
-		"versitygw": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, partCopy: true, partCopyChecksum: true,
+		"versitygw": {crc32: true, ifMatch: true, etagMD5: true, pathStyle: true, encodeList: true, condPut: true, condComplete: true, completesAny: true, partCopy: true, partCopyChecksum: true,
 			condDelete: true, signEncoding: true, xID: true, region: "us-east-1"},
 		"ceph": {etagMD5: true, pathStyle: true, encodeList: true, condPut: true, partCopy: true, xID: true, region: "us-east-1"},
 		"r2": {etagMD5: true, encodeList: true, condPut: true, partCopy: true, uniformParts: true, signEncoding: true, xID: true,
@@ -133,6 +133,7 @@ func TestProfiles(t *testing.T) {
 				region:           scope[1],
 				endpoint:         w.endpoint,
 				etagMD5:          s.profile.etagMD5,
+				completesAny:     s.profile.completesAny,
 				partCopy:         s.profile.partCopy,
 				partCopyChecksum: s.profile.partCopyChecksum,
 				condCopyDest:     s.profile.condCopyDest,

@@ -354,6 +354,9 @@ func (k *sink) Complete(ctx context.Context) error {
 	}
 	ctx, attempts := countAttempts(ctx)
 	out, err := k.s.client.CompleteMultipartUpload(ctx, in)
+	if err == nil && k.s.profile.completesAny && in.ChecksumCRC32 != nil && out.ChecksumCRC32 == nil {
+		err = k.made(ctx, size, sum)
+	}
 	if err != nil {
 		err = k.fail(ctx, "complete upload", err)
 		// No such upload is one of the unavailable.
@@ -373,6 +376,15 @@ func (k *sink) Complete(ctx context.Context) error {
 	k.stored(out.VersionId, sum, summed)
 	k.over()
 	return nil
+}
+
+// made looks whether the object is there that a server says it has completed without a word of its checksum.
+func (k *sink) made(ctx context.Context, size int64, sum uint32) error {
+	same, err := k.same(ctx, size, sum, true, "")
+	if err == nil && !same {
+		err = errNoSuchUpload
+	}
+	return err
 }
 
 // whole returns all parts of the upload, and the size and the checksum of the object that they make.
