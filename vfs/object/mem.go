@@ -465,6 +465,9 @@ func (s *memSink) Part(ctx context.Context, part int, body Body) error {
 	}
 	s.m.mu.Lock()
 	_, exists := s.m.uploads[s.id]
+	if s.parts == nil { // gone before it was gone on with
+		s.parts = make(map[int][]byte)
+	}
 	s.parts[s.after+part] = data
 	s.count = max(s.count, part)
 	s.m.mu.Unlock()

@@ -41,13 +41,31 @@ func (p *Parks) begin(ctx context.Context, key string, o PutOptions) (Upload, *p
 	k := &parking{p: p, note: note{Key: key, Type: o.ContentType, Absent: o.IfAbsent, Metadata: o.Metadata, Tags: o.Tags}}
 	p.mu.Lock()
 	before := p.busy[key]
+	var left <-chan struct{}
+	if before != nil {
+		left = before.left
+	}
 	p.busy[key] = k
 	p.mu.Unlock()
-	if before != nil { // it may have written its note since the look
+	looked := before == nil
+	if left != nil { // what it is about to note is to be removed, too
+		t := time.NewTimer(parkWait)
+		defer t.Stop()
+		select {
+		case <-left:
+			before = nil
+		case <-t.C:
+		case <-ctx.Done():
+			k.release()
+			return nil, nil, context.Cause(ctx)
+		}
+	}
+	if !looked { // it may have written its note since the look
 		old, err = p.read(ctx, p.noteKey(key))
 	}
 	switch {
-	case err != nil || old.Key != key || before != nil && old.Final != "":
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case err != nil || old.Key != key || !looked && old.Final != "":
 		err = nil
 	case before == nil || old.ID == "" || before.id() != old.ID:
 		p.made.forget(key)
@@ -89,14 +107,17 @@ func (k *parking) begun(ctx context.Context, id string) error {
 	n.Nonce = rand.Text()
 	k.note.Nonce = n.Nonce
 	err, o := vfs.ErrBusy, PutOptions{IfAbsent: true}
+	var old note // that is to be replaced
 	for range holdTries {
 		if err = k.p.write(ctx, n, o); !errors.Is(err, vfs.ErrBusy) {
-			k.kept = err == nil
+			if k.kept = err == nil; k.kept && old.Key == n.Key && old.ID != "" && old.ID != n.ID {
+				_ = k.p.store.Forget(ctx, n.Key, old.ID) // of one that began later than this one, and was cut; or it is the janitor's
+			}
 			return err
 		}
 		switch now, rerr := k.p.read(ctx, k.p.noteKey(n.Key)); {
 		case errors.Is(rerr, fs.ErrNotExist):
-			o = PutOptions{IfAbsent: true}
+			old, o = note{}, PutOptions{IfAbsent: true}
 		case rerr != nil && !errors.Is(rerr, errBadNote): // which is worth nothing
 			return errors.Join(err, rerr)
 		case now.Nonce == n.Nonce: // the answer was lost
@@ -105,7 +126,7 @@ func (k *parking) begun(ctx context.Context, id string) error {
 		case now.Key == n.Key && now.Final != "":
 			return fmt.Errorf("object: %q waits for its rename by now: %w", n.Key, vfs.ErrBusy)
 		default:
-			o = PutOptions{IfMatch: now.etag}
+			old, o = now, PutOptions{IfMatch: now.etag}
 		}
 	}
 	return err
