@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,15 +40,13 @@ func (s *Store) Head(ctx context.Context, key string) (object.Attrs, error) {
 func attrs(a *storage.ObjectAttrs) object.Attrs {
 	t, ok := object.ModTime(a.Metadata)
 	if !ok {
-		t = a.Created
-	}
-	if t.IsZero() {
-		t = a.Updated
+		t = cmp.Or(a.Created, a.Updated)
 	}
 	return object.Attrs{
 		Key:     a.Name,
 		Size:    a.Size,
 		ModTime: t,
+		Stored:  cmp.Or(a.Created, a.Updated),
 		ETag:    strconv.FormatInt(a.Generation, 10),
 		Class:   a.StorageClass,
 		Sys:     checksum(a.CRC32C),

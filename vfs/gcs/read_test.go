@@ -30,7 +30,10 @@ func TestHead(t *testing.T) {
 	if !a.ModTime.Equal(want.ModTime) {
 		t.Errorf("ModTime %v, want %v", a.ModTime, want.ModTime)
 	}
-	a.ModTime = want.ModTime
+	if !a.Stored.Equal(o.created) {
+		t.Errorf("Stored %v, want %v", a.Stored, o.created)
+	}
+	a.ModTime, a.Stored = want.ModTime, time.Time{}
 	if a != want {
 		t.Errorf("Head = %+v, want %+v", a, want)
 	}

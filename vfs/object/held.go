@@ -165,7 +165,7 @@ func (p *Parks) hold(ctx context.Context, n note, parts []Part, absent bool, cle
 			n.etag = now.etag
 			p.noted(ctx, n, old, clear)
 			return nil
-		case absent && errors.Is(err, fs.ErrExist):
+		case absent && errors.Is(err, fs.ErrExist) && now.Key == n.Key && now.Final != "":
 			return fmt.Errorf("%q waits for a rename already: %w", n.Key, fs.ErrExist)
 		default:
 			old, o = now, PutOptions{IfMatch: now.etag}

@@ -101,7 +101,9 @@ func (l *lister) merge(p Page) {
 				continue // a marker: of this directory, or one that comes as a prefix as well
 			}
 			if a, ok := l.noted[o.Key]; ok {
-				o = a
+				if a.Stored.IsZero() || !newer(o, a.Stored) {
+					o = a
+				}
 				delete(l.noted, a.Key)
 			}
 			if name, ok := entryName(o.Key, l.prefix); ok {

@@ -151,7 +151,7 @@ func (m *Mem) set(key string, data []byte) {
 	if i, ok := slices.BinarySearch(m.keys, key); !ok {
 		m.keys = slices.Insert(m.keys, i, key)
 	}
-	m.objects[key] = memObject{Attrs{Key: key, Size: int64(len(data)), ModTime: time.Now(), ETag: fmt.Sprint(m.version)}, data}
+	m.objects[key] = memObject{Attrs{Key: key, Size: int64(len(data)), ModTime: time.Now(), Stored: time.Now(), ETag: fmt.Sprint(m.version)}, data}
 	delete(m.types, key)
 }
 

@@ -202,6 +202,9 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 	if errors.Is(err, errGone) {
 		return nil, k, 0, errors.Join(err, p.drop(ctx, *n))
 	}
+	if errors.Is(err, errSuperseded) {
+		return nil, k, 0, p.drop(ctx, *n)
+	}
 	if err == nil && pk == nil && n != nil {
 		return nil, k, 0, errWaits(key, offset)
 	}
@@ -228,7 +231,7 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 		next.Tail, next.Off, next.Size = "", 0, 0
 	}
 	// Taking it is a condition of the store: of two processes one gets it.
-	if err := p.write(ctx, next, PutOptions{IfMatch: pk.note.etag}); err != nil {
+	if next.etag, err = p.save(ctx, next, PutOptions{IfMatch: pk.note.etag}); err != nil {
 		return nil, k, 0, err
 	}
 	p.mu.Lock()
@@ -250,8 +253,12 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 	if pk.tail {
 		k.base = next.Off
 		if err := p.load(ctx, u, next); err != nil {
-			// As it was: what is in the store stays there.
-			return nil, k, 0, errors.Join(err, leave(ctx, u))
+			// As it was: what is in the store stays there. Without its tail it is worth nothing.
+			err = errors.Join(err, leave(ctx, u))
+			if errors.Is(err, errGone) && next.etag != "" {
+				err = errors.Join(err, p.drop(ctx, next))
+			}
+			return nil, k, 0, err
 		}
 	}
 	return u, k, offset, nil

@@ -3,7 +3,9 @@ package object_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spf13/afero"
@@ -65,6 +67,57 @@ func TestPublishedOverACutUpload(t *testing.T) {
 		t.Errorf("SIZE %d, want 5000", size)
 	}
 	wantOnly(t, m, "y", bytesOf(5000))
+}
+
+// A file that somebody has stored who knows nothing of cut uploads, another user or another program, has the name; an older one has not.
+func TestForeignFileOverACutUpload(t *testing.T) {
+	for _, cut := range []int{100, 2*parkPart + 5} {
+		synctest.Test(t, func(t *testing.T) {
+			p, m := newParks(t)
+			m.Set("y", bytesOf(5000))
+			time.Sleep(time.Minute)
+			cutUpload(t, p, "/y", bytesOf(cut))
+			listed := func() int64 {
+				t.Helper()
+				entries, err := afero.ReadDir(p, "/")
+				if err != nil || len(entries) != 1 {
+					t.Fatalf("%v, %v", entries, err)
+				}
+				return entries[0].Size()
+			}
+			if size := sizeOf(t, p, "/y"); size != int64(cut) || listed() != size {
+				t.Errorf("over an older file: SIZE %d, listed %d, want %d", size, listed(), cut)
+			}
+			time.Sleep(time.Minute)
+			m.Set("y", bytesOf(6000))
+			if size := sizeOf(t, p, "/y"); size != 6000 || listed() != size {
+				t.Errorf("below a newer file: SIZE %d, listed %d, want 6000", size, listed())
+			}
+			if err := goOn(p, "/y", -1, []byte("more")); err != nil {
+				t.Fatal(err)
+			}
+			wantOnly(t, m, "y", append(bytesOf(6000), "more"...))
+		})
+	}
+}
+
+// A tail that has gone, as after a commit whose note could not be removed, does not stand in the way for ever.
+func TestTailGone(t *testing.T) {
+	p, m := newParks(t)
+	cutUpload(t, p, "/y", bytesOf(100))
+	for _, key := range m.Keys() {
+		if strings.HasPrefix(key, ".ftpgw/tails/") {
+			if err := m.Delete(t.Context(), key, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := goOn(p, "/y", 100, []byte("more")); !errors.Is(err, vfs.ErrBadOffset) {
+		t.Errorf("REST: %v, want vfs.ErrBadOffset", err)
+	}
+	if size := sizeOf(t, p, "/y"); size != -1 || len(m.Keys()) != 0 {
+		t.Errorf("SIZE %d, keys %q", size, m.Keys())
+	}
 }
 
 // A file that is stored from its beginning while another session uploads its name is what has the name, until the other

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
@@ -76,8 +77,27 @@ func (p *Parks) find(ctx context.Context, key string) (*parked, *note, error) {
 	if err != nil && !errors.Is(err, errGone) {
 		return nil, nil, err
 	}
+	if err == nil && pk.size > 0 {
+		a, herr := p.store.Head(ctx, key)
+		if herr != nil && !errors.Is(herr, fs.ErrNotExist) {
+			return nil, nil, herr
+		}
+		if herr == nil && newer(a, n.mtime) {
+			return nil, &n, errSuperseded
+		}
+	}
 	return pk, &n, err
 }
+
+// errSuperseded: a file of the name of a cut upload has been stored since, by a user or a program that knows nothing of that.
+var errSuperseded = errors.New("object: a newer file has the name of a cut upload")
+
+// clockSkew is how far the times of one store may be apart that it gave at the same moment.
+const clockSkew = 2 * time.Second
+
+// newer reports whether an object was certainly stored behind a note of that time. A large object may have the time at which its
+// upload began.
+func newer(a Attrs, note time.Time) bool { return a.Stored.After(note.Add(clockSkew)) }
 
 // count asks the store how much there is of an upload.
 func (p *Parks) count(ctx context.Context, n note) (*parked, error) {

@@ -42,7 +42,7 @@ func (t *tree) parked(ctx context.Context, key string) (Attrs, error) {
 		return Attrs{}, nil
 	}
 	pk, _, err := t.o.Parks.find(ctx, key)
-	if errors.Is(err, errGone) {
+	if errors.Is(err, errGone) || errors.Is(err, errSuperseded) {
 		return Attrs{}, nil
 	}
 	if err != nil || pk == nil || pk.size == 0 {

@@ -100,6 +100,8 @@ type Attrs struct {
 	Key     string
 	Size    int64 // bytes
 	ModTime time.Time
+	// Stored is when the content came into the store, by its own clock, whatever the metadata say; zero where that is not known.
+	Stored time.Time
 	// ETag identifies the content: S3's ETag, the generation on GCS.
 	ETag string
 	// Class is the storage class as the store names it; empty for its default.

@@ -27,6 +27,7 @@ func (s *Store) Head(ctx context.Context, key string) (object.Attrs, error) {
 		Key:     key,
 		Size:    aws.ToInt64(out.ContentLength),
 		ModTime: modTime(out.LastModified, out.Metadata),
+		Stored:  aws.ToTime(out.LastModified),
 		ETag:    aws.ToString(out.ETag),
 		Class:   string(out.StorageClass),
 		Sys:     encryption{out.ServerSideEncryption, out.SSEKMSKeyId, out.BucketKeyEnabled},
@@ -85,7 +86,8 @@ func (s *Store) list(ctx context.Context, prefix, token string, max int, delimit
 		if err != nil {
 			return p, translate(ctx, "list", prefix, err)
 		}
-		p.Objects[i] = object.Attrs{Key: key, Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified), ETag: aws.ToString(o.ETag), Class: string(o.StorageClass)}
+		p.Objects[i] = object.Attrs{Key: key, Size: aws.ToInt64(o.Size), ModTime: aws.ToTime(o.LastModified), Stored: aws.ToTime(o.LastModified),
+			ETag: aws.ToString(o.ETag), Class: string(o.StorageClass)}
 	}
 	for i, c := range out.CommonPrefixes {
 		if p.Prefixes[i], err = decode(aws.ToString(c.Prefix)); err != nil {
