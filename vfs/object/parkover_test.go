@@ -101,6 +101,22 @@ func TestForeignFileOverACutUpload(t *testing.T) {
 	}
 }
 
+// What a listing shows keeps its directory.
+func TestDirectoryOfACutUpload(t *testing.T) {
+	p, m := newParks(t)
+	m.Set("d/", nil)
+	cutUpload(t, p, "/d/y", bytesOf(100))
+	if err := p.RemoveDir("/d"); !errors.Is(err, vfs.ErrNotEmpty) {
+		t.Errorf("RMD: %v, want vfs.ErrNotEmpty", err)
+	}
+	if err := p.Remove("/d/y"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.RemoveDir("/d"); err != nil {
+		t.Errorf("RMD behind DELE: %v", err)
+	}
+}
+
 // A tail that has gone, as after a commit whose note could not be removed, does not stand in the way for ever.
 func TestTailGone(t *testing.T) {
 	p, m := newParks(t)

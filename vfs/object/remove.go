@@ -83,6 +83,12 @@ func (f *FS) removeDir(name string) error {
 	case any:
 		return vfs.ErrNotEmpty
 	}
+	if f.t.o.Parks != nil { // a cut upload is listed, so the directory is not empty
+		found, _, err := f.t.noted(f.ctx, f.dirKey(key))
+		if err != nil || len(found) > 0 {
+			return cmp.Or(err, vfs.ErrNotEmpty)
+		}
+	}
 	if any, err = f.t.anyWaitsBelow(f.ctx, f.dirKey(key)); err != nil || any {
 		return cmp.Or(err, vfs.ErrNotEmpty)
 	}
