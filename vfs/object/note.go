@@ -37,6 +37,7 @@ type note struct {
 	Off      int64             `json:"off,omitempty"`  // where the tail begins
 	Size     int64             `json:"size,omitempty"` // of the tail
 	Nonce    string            `json:"nonce"`          // makes each note another object
+	By       string            `json:"by,omitempty"`   // the process that wrote it
 
 	// Of an upload that waits for a rename: see held.go.
 	Final string     `json:"final,omitempty"` // the key that it gets

@@ -16,6 +16,10 @@ import (
 // parkWait is how long a resume waits for an upload of this process that is being parked.
 const parkWait = 5 * time.Second
 
+// takenOver is how many numbers of parts stay free for a process whose upload another one goes on with: what it has under way may
+// land behind that.
+const takenOver = 32
+
 // parking is the right to park one upload that is under way in this process.
 type parking struct {
 	p    *Parks
@@ -104,8 +108,8 @@ func (k *parking) begun(ctx context.Context, id string) error {
 	if !mine {
 		return nil
 	}
-	n.Nonce = rand.Text()
-	k.note.Nonce = n.Nonce
+	n.Nonce, n.By = rand.Text(), k.p.self
+	k.note.Nonce, k.note.By = n.Nonce, n.By
 	err, o := vfs.ErrBusy, PutOptions{IfAbsent: true}
 	var old note // that is to be replaced
 	for range holdTries {
@@ -221,7 +225,10 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 		return nil, k, 0, err
 	}
 	next := pk.note
-	next.Nonce = rand.Text()
+	if next.Nonce = rand.Text(); next.By != p.self {
+		next.By = p.self
+		pk.last += takenOver
+	}
 	if next.ID != "" {
 		next.Runs = pk.runs()
 	}
@@ -363,7 +370,7 @@ func (k *parking) save(ctx context.Context, before int64, tail Body) error {
 		return nil // the note, if there is one, is right as it is
 	}
 	next := k.note
-	next.Nonce, next.Tail = rand.Text(), p.scratch("tails")
+	next.Nonce, next.By, next.Tail = rand.Text(), p.self, p.scratch("tails")
 	next.Off, next.Size = k.base+before, tail.Size()
 	if _, err := p.store.Save(ctx, next.Tail, tail, PutOptions{}); err != nil {
 		return err

@@ -3,6 +3,7 @@ package object_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -217,4 +218,43 @@ func TestTailBehindAnEarlierPlace(t *testing.T) {
 	}
 	want := bytes.Join([][]byte{bytes.Repeat([]byte("A"), 2*parkPart), bytes.Repeat([]byte("B"), 2*parkPart), []byte("C")}, nil)
 	wantOnly(t, m, "f", want)
+}
+
+// What a process has under way when another one goes on with its upload does not take the place of the other's parts.
+func TestLatePartOfAnotherProcess(t *testing.T) {
+	b := object.NewBudget(16 << 20)
+	m := object.NewMem(b, parkPart)
+	one, two, three := newProcess(t, m, b), newProcess(t, m, b), newProcess(t, m, b)
+	mine := bytes.Repeat([]byte{'1'}, 4*parkPart)
+	late := startUpload(t, one, "/y", mine[:2*parkPart+1]) // two parts, and the connection is gone
+	for deadline := time.Now().Add(5 * time.Second); sizeOf(t, two, "/y") != 2*parkPart; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("SIZE %d", sizeOf(t, two, "/y"))
+		}
+	}
+	f, err := two.OpenAt("/y", 2*parkPart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := bytes.Repeat([]byte{'2'}, parkPart)
+	if _, err := f.Write(theirs); err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.Abort(f, errors.New("cut")); err != nil {
+		t.Fatal(err)
+	}
+	// What the first had in memory lands now.
+	if _, err := late.Write(mine[2*parkPart+1:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.Abort(late, errors.New("cut")); err != nil {
+		t.Fatal(err)
+	}
+	if err := goOn(three, "/y", 3*parkPart, []byte("end")); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := m.Object("y")
+	if want := slices.Concat(mine[:2*parkPart], theirs, []byte("end")); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, want %d; the third part is of %q", len(got), len(want), got[2*parkPart])
+	}
 }

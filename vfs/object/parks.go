@@ -2,6 +2,7 @@ package object
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,6 +33,7 @@ type Parks struct {
 
 // running is what the uploads of this process share.
 type running struct {
+	self string // names this process in notes
 	mu   sync.Mutex
 	busy map[string]*parking // by key: the upload that may park it
 	made waiting
@@ -44,7 +46,7 @@ func NewParks(store Store, prefix string) (*Parks, error) {
 	if !ok {
 		return nil, fmt.Errorf("object: park uploads: %w", errors.ErrUnsupported)
 	}
-	return &Parks{store: c, prefix: prefix, running: &running{busy: make(map[string]*parking)}}, nil
+	return &Parks{store: c, prefix: prefix, running: &running{self: rand.Text(), busy: make(map[string]*parking)}}, nil
 }
 
 // On returns the parks for a login that reaches the same bucket by another Store, and perhaps may use another
