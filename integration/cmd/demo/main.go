@@ -51,6 +51,9 @@ func run(ctx context.Context, backend, dir string, port int) (err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	fmt.Println("building the gateway ...")
 	bin, err := servers.BuildGateway(ctx)
 	if err != nil {
