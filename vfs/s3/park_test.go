@@ -191,12 +191,12 @@ func TestParkRequests(t *testing.T) {
 	if _, err := tree.StatFile("/f"); err != nil {
 		t.Fatal(err)
 	}
-	step("SIZE", "map[get:1 list parts:1]")
+	step("SIZE", "map[get:1 head:1 list parts:1]")
 	w, err := tree.OpenAt("/f", 6*mib)
 	if err != nil {
 		t.Fatal(err)
 	}
-	step("REST and STOR", "map[get:2 list parts:1 put:1]")
+	step("REST and STOR", "map[get:2 head:1 list parts:1 put:1]")
 	if _, err := w.Write(whole[6*mib:]); err != nil {
 		t.Fatal(err)
 	}
