@@ -209,6 +209,8 @@ func TestOverrides(t *testing.T) {
 		{"RETR deep/secret/x/file", "down", 550},
 		{"CWD deep/secret/x", "", 550},
 		{"RETR deep/../deep/./secret/file", "down", 550},
+		{"RNFR deep", "", 550}, // its content would leave the override behind
+		{"RNFR deep/a", "", 350},
 	} {
 		if got := order(t, c, tt.line, tt.data); got != tt.code {
 			t.Errorf("%s: %d, want %d", tt.line, got, tt.code)

@@ -422,3 +422,16 @@ func TestPAM(t *testing.T) {
 		t.Errorf("without PAM: exit %d, %v: %s", code, err, p.Tail(5))
 	}
 }
+
+// TestHashesOfTheSystem: the field of /etc/shadow is no password, whatever hash it holds.
+func TestHashesOfTheSystem(t *testing.T) {
+	des := makeAccount(t, "ftpgwdes", "-p", "abl0JrMf6tlhw") // crypt(3) of "hello" by DES, which is not read
+	sane := makeAccount(t, "ftpgwsane")
+	g := unixGateway(t, "", `home: "homes:{home}"`, "limits: {login_delay: 0s}")
+	for _, tt := range []struct {
+		user, password string
+		code           int
+	}{{des.name, "abl0JrMf6tlhw", 530}, {des.name, "hello", 530}, {sane.name, sane.password, 230}} {
+		try(t, g.from(t, "127.0.0.1"), tt.user, tt.password, tt.code)
+	}
+}
