@@ -172,9 +172,11 @@ func TestUsersFilesChecked(t *testing.T) {
 	}
 	users := file("users.yaml", "- name: ann\n  password: 5f4dcc3b5aa765d61d8327deb882cf99\n  home: \"store:/\"\n  permisions: elr\n"+
 		"- name: a/b\n  password: $nothing$x\n  home: \"store:/\"\n  networks: [10.0.0.1/8]\n  expires: tomorrow\n"+
-		"  overrides: [{path: in, permissions: elrx}]\n")
+		"  overrides: [{path: in, permissions: elrx}]\n"+
+		"- {name: costly, password: $2b$31$abcdefghijklmnopqrstuu1qdcFaS0PtqFUPzaCxLQ8/0lspH0ZEW, home: \"store:/\"}\n")
+	empty := file("empty.yaml", "")
 	passwords := file("htpasswd", "# people\nann:$2y$05$abcdefghijklmnopqrstuu1qdcFaS0PtqFUPzaCxLQ8/0lspH0ZEW\nplain:secret\nnocolon\ndes:rqXexS6ZhobKA\n")
-	g := prepareGateway(t, w, "users_file: ["+users+"]", fmt.Sprintf("htpasswd: [{file: %q, account: {home: \"store:/\"}}]", passwords),
+	g := prepareGateway(t, w, "users_file: ["+users+", "+empty+"]", fmt.Sprintf("htpasswd: [{file: %q, account: {home: \"store:/\"}}]", passwords),
 		`anonymous: {home: "store:/", permissions: elrw, overrides: [{path: /in, permissions: w}]}`, "auth: [unix, unix]")
 	out, err := exec.Command(gatewayBin, "check", "--config", filepath.Join(g.options.Dir, "ftp-gateway.yaml")).CombinedOutput()
 	if err == nil {
@@ -189,6 +191,8 @@ func TestUsersFilesChecked(t *testing.T) {
 		"users.yaml:9: users[1].expires: \"tomorrow\" is neither a day",
 		"users.yaml:10: users[1].overrides[0]: the path has to begin with a slash",
 		"users.yaml:10: users[1].overrides[0].permissions: 'x' is no permission",
+		"users.yaml:11: users[2].password: not a usable password hash: it asks for 31 doublings, more than 17",
+		"empty.yaml: the file is empty",
 		"htpasswd:2: ann: user \"ann\" is there twice",
 		"htpasswd:3: plain: not a usable password hash",
 		"htpasswd:4: is not a name, a colon and a hash",
