@@ -34,8 +34,7 @@ type soak struct {
 	failed atomic.Int64 // with another reply, or none
 	silent atomic.Int64 // of those: whole in the bucket, as the gateway was killed before its reply
 	kills  atomic.Int64
-	mute   sync.Map // name to number, of uploads that got no reply and were not there
-	told   sync.Map // name to answered, of the others
+	ended  sync.Map // name to ended
 	dice   struct {
 		sync.Mutex
 		*rand.Rand
@@ -161,41 +160,45 @@ func (s *soak) body(i int64) []byte {
 
 // late looks at what has come into the bucket after it was looked for: the store had all of it when the gateway was
 // killed, and was slower than the next question. It has to be whole, and of an upload that got no reply at all; or of one
-// that got its 226, was found, and was deleted while an earlier try of the same request was still under way in the store. The object
+// that was found and deleted while an earlier try of the same request was still under way in the store. The object
 // counts: a listing of Ceph's may still have the name of one that is gone.
 func (s *soak) late(t *testing.T) {
 	for _, name := range s.w.files(t, "") {
-		if i, ok := s.mute.Load(name); ok {
-			s.w.wantObject(t, name, s.body(i.(int64)))
-			s.silent.Add(1)
-			continue
-		}
-		told, ok := s.told.Load(name)
+		v, _ := s.ended.Load(name)
+		e, ok := v.(ended)
 		got, err := s.w.store.Get(t.Context(), name)
+		whole := ok && err == nil && bytes.Equal(got, s.body(e.number))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			t.Logf("%s, which got %v, is listed and not there", name, told)
-		case err == nil && ok && told.(answered).reply == 226 && bytes.Equal(got, s.body(told.(answered).number)):
-			t.Logf("%s, which got 226, is there again behind its deletion", name)
+			t.Logf("%s, %v, is listed and not there", name, e)
+		case whole && e.found:
+			t.Logf("%s, %v, is there again behind its deletion", name, e)
+		case whole && e.err != nil:
+			s.silent.Add(1)
 		default:
-			t.Errorf("%s is left with %d bytes (%v), although its client got a reply: %v", name, len(got), err, told)
+			t.Errorf("%s, %v, is left with %d bytes, %v", name, e, len(got), err)
 		}
 	}
 }
 
-// answered is an upload that got a reply.
-type answered struct {
+// ended is what an upload came to.
+type ended struct {
 	number int64
 	reply  int
+	err    error // there was no reply
+	found  bool  // it was whole in the bucket, as it may be, and was deleted
+}
+
+func (e ended) String() string {
+	return fmt.Sprintf("number %d, which got %d (%v, found: %t)", e.number, e.reply, e.err, e.found)
 }
 
 // upload stores file number i and looks what has become of it.
 func (s *soak) upload(t *testing.T, i int64) {
 	body, name := s.body(i), fmt.Sprintf("soak-%06d.bin", i)
 	reply, err := s.stor(t.Context(), name, body)
-	if err == nil {
-		s.told.Store(name, answered{i, reply})
-	}
+	e := ended{number: i, reply: reply, err: err}
+	defer func() { s.ended.Store(name, e) }()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	got, gerr := s.w.store.Get(ctx, name)
@@ -209,9 +212,6 @@ func (s *soak) upload(t *testing.T, i int64) {
 		s.size.Add(int64(len(body)))
 	case errors.Is(gerr, fs.ErrNotExist) && (err != nil || reply != 226):
 		s.failed.Add(1)
-		if err != nil {
-			s.mute.Store(name, i)
-		}
 		return
 	case gerr != nil || !bytes.Equal(got, body):
 		t.Errorf("%s of %d bytes got %d (%v), and the bucket has %d bytes, %v", name, len(body), reply, err, len(got), gerr)
@@ -222,6 +222,7 @@ func (s *soak) upload(t *testing.T, i int64) {
 		s.failed.Add(1)
 		s.silent.Add(1)
 	}
+	e.found = true
 	if err := s.w.store.(interface {
 		Delete(context.Context, string) error
 	}).Delete(ctx, name); err != nil {
