@@ -9,7 +9,7 @@ import (
 // debugCommand logs a command line, what may be a password starred.
 func (s *session) debugCommand(verb, arg string) {
 	if s.debugging() {
-		said := starred(strings.TrimSpace(verb + " " + arg))
+		said := starred(strings.TrimSpace(verb+" "+arg), s.account == nil)
 		if words := strings.Fields(said); s.account == nil && len(words) > 1 && commands[strings.ToUpper(words[0])] == nil {
 			said = words[0] + " ******" // "PAS x", "LOGIN joe x": before the login it may be a password
 		}
@@ -18,8 +18,9 @@ func (s *session) debugCommand(verb, arg string) {
 }
 
 // starred is a command line without the passwords in it. What is no command tells as much as one: " PASS x", "PASS\tx",
-// "PASSWORD x", "PASSx", "QUOTE PASS x"; and SITE has commands elsewhere that change a password.
-func starred(said string) string {
+// "PASSWORD x", "PASSx", "QUOTE PASS x"; before the login also what comes behind a command: "NOOP PASS x". And SITE has
+// commands elsewhere that change a password.
+func starred(said string, stranger bool) string {
 	words := strings.Fields(strings.ToUpper(said))
 	if len(words) == 0 {
 		return said
@@ -38,7 +39,7 @@ func starred(said string) string {
 			return "SITE PWD ******"
 		}
 	}
-	if commands[words[0]] == nil { // "QUOTE PASS x", which a client should have sent without its first word
+	if commands[words[0]] == nil || stranger && words[0] != "USER" {
 		for i, w := range words {
 			if verb, ok := secretive(w); ok || w == "ACCT" {
 				return strings.Join(append(words[:i:i], cmp.Or(verb, w), "******"), " ")

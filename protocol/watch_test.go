@@ -157,7 +157,7 @@ func TestLogHandler(t *testing.T) {
 		g.cmd("NOOP", "200")
 		for _, l := range []string{"PASS s3cret-1", "pAsS s3cret-2", " PASS s3cret-3", "PASS\ts3cret-4", "PASSWORD s3cret-5", "PASSs3cret-6", "ACCT s3cret-7",
 			"SITE PSWD s3cret-8 s3cret-9", "site  pass s3cret-10", "SITE PASSWD s3cret-11", "XPASS s3cret-12", "\x01PASS s3cret-13", "QUOTE PASS s3cret-14", "literal acct s3cret-15", "PAS s3cret-16", "PASD s3cret-17", "LOGIN joe s3cret-18", "P\x00ASS s3cret-19",
-			"SITE CHPWD s3cret-20"} {
+			"SITE CHPWD s3cret-20", "NOOP PASS s3cret-21", "HELP xpass s3cret-22"} {
 			if _, err := g.c.Write([]byte(l + "\r\n")); err != nil {
 				t.Fatal(err)
 			}
