@@ -117,3 +117,45 @@ func TestLoginAttempts(t *testing.T) {
 	}
 	g.wantLogin(t, user, password, 230)
 }
+
+// TestEndBeforeAHangingStore asks the program to end while a commit waits for a store that does not answer: it ends when the
+// limit of a commit has passed, the client is not told that its file is there, and nothing of it is.
+func TestEndBeforeAHangingStore(t *testing.T) {
+	t.Parallel()
+	for kind, op := range map[string]string{s3Kind: "PutObject", gcsKind: "objects.insert"} {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, kind)
+			g := newGateway(t, w, "shutdown_grace: 100ms", "limits: {commit: 2s}")
+			c := g.login(t, false)
+			w.proxy.Add(fault.Rule{Match: fault.Op(op), Hang: true})
+			d, err := c.Transfer(t.Context(), "STOR f")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Write([]byte("text")); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.proxy.WaitCount(t.Context(), op, 1); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.Stop(patience); err != nil { // within patience, or it is killed and that is an error
+				t.Fatal(err)
+			}
+			for {
+				r, err := c.ReadReply()
+				if err != nil {
+					break
+				}
+				if r.Code < 400 {
+					t.Errorf("the client is told %q", r.Text)
+				}
+			}
+			if files := w.files(t, ""); len(files) > 0 {
+				t.Errorf("the bucket has %v", files)
+			}
+		})
+	}
+}
