@@ -320,6 +320,7 @@ func (c *client) data() *net.TCPConn {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.t.Cleanup(func() { d.Close() }) // or the garbage collector does, as soon as the test does not name it any more
 	return d.(*net.TCPConn)
 }
 

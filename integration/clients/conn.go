@@ -24,9 +24,10 @@ type Conn struct {
 	// Greeting is what the server said first.
 	Greeting Reply
 
-	cfg *tls.Config
-	r   *bufio.Reader
-	w   io.Writer
+	cfg  *tls.Config
+	r    *bufio.Reader
+	w    io.Writer
+	data *net.TCPConn // the last: the garbage collector closes a connection that nobody names any more
 }
 
 // Reply is an answer of the server.
@@ -310,7 +311,8 @@ func (c *Conn) Promise(ctx context.Context) (*Data, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data connection: %w", err)
 	}
-	return &Data{raw, raw.(*net.TCPConn)}, nil
+	c.data = raw.(*net.TCPConn)
+	return &Data{raw, c.data}, nil
 }
 
 // Transfer opens a passive data connection, sends the command and returns after
