@@ -190,9 +190,11 @@ func (q *FS) RenameNew(oldname, newname string) error {
 	return nil
 }
 
-// moved puts the count in doubt when what was renamed is being written to, or may hold what is.
+// moved puts the count in doubt when what was renamed is being written to, or may hold what is: now, and
+// again when that has ended.
 func (q *FS) moved() {
-	if len(q.l.open) > 0 {
+	for _, e := range q.l.open {
+		e.moved = true
 		q.l.counted = time.Time{}
 	}
 }

@@ -86,6 +86,7 @@ type ledger struct {
 type entry struct {
 	writers int
 	bytes   int64 // in pending for it
+	moved   bool  // what is written may have another name by now
 }
 
 // refresh counts anew what is older than the age. The lock is held.
@@ -137,7 +138,7 @@ func (l *ledger) left(limit Limit) Limit {
 // fits reports whether so much more may be stored, looking again where the count is in doubt.
 func (l *ledger) fits(fsys afero.Fs, limit, more Limit) error {
 	enough := func() bool { left := l.left(limit); return more.Bytes <= left.Bytes && more.Files <= left.Files }
-	if enough() {
+	if !l.counted.IsZero() && enough() {
 		return nil
 	}
 	if err := l.refresh(fsys, Doubt); err != nil {
@@ -203,6 +204,9 @@ func (l *ledger) settle(fsys afero.Fs, name string, e *entry) {
 	now := size(fsys, name)
 	l.used.Bytes += now.Bytes
 	l.used.Files += now.Files
+	if e.moved { // a count meanwhile has seen a part of it under its new name, and nobody knows which that is
+		l.counted = time.Time{}
+	}
 }
 
 // forget gives back what a name counted for that is gone or replaced.

@@ -223,3 +223,46 @@ func TestSharedAndCounted(t *testing.T) {
 		wantLeft(t, "at the next login", open(), 0)
 	})
 }
+
+// TestRenamedWhileWritten: files that get another name while they are written are counted all the same,
+// whatever was counted meanwhile.
+func TestRenamedWhileWritten(t *testing.T) {
+	q, dir := home(t, local.Options{Cut: local.CutDiscard}, quota.Limit{Bytes: 100})
+	var open []afero.File
+	for i := range 4 {
+		f, err := q.Create(fmt.Sprintf("/a%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Write([]byte("x"))
+		wantNil(t, "first byte", err)
+		open = append(open, f)
+	}
+	for i := range open {
+		wantNil(t, "rename", q.Rename(fmt.Sprintf("/a%d", i), fmt.Sprintf("/b%d", i)))
+	}
+	wantNil(t, "another file, before which all are counted", write(q, "/c", 1))
+	for _, f := range open {
+		if _, err := f.Write(make([]byte, 80)); err != nil {
+			vfs.Abort(f, err)
+			continue
+		}
+		wantNil(t, "close", f.Close())
+	}
+	var sum int64
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range files {
+		fi, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += fi.Size()
+	}
+	if sum > 100 {
+		t.Errorf("%d bytes are stored, 100 are allowed", sum)
+	}
+	wantLeft(t, "in the end", q, 100-sum)
+}
