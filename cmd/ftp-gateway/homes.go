@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/spf13/afero"
@@ -28,7 +29,7 @@ func (b backends) openFS(localTime bool) func(context.Context, *auth.Account) (a
 			return nil, err
 		}
 		if !a.Limits.Quota.IsZero() {
-			limited, err := book.Open(ctx, m.Expand(a.Home), home, quota.Limit(a.Limits.Quota))
+			limited, err := book.Open(ctx, ledger(m, a.Home), home, quota.Limit(a.Limits.Quota))
 			if err != nil {
 				vfs.Release(home)
 				return nil, err
@@ -60,6 +61,12 @@ func (b backends) openFS(localTime bool) func(context.Context, *auth.Account) (a
 		}
 		return home, nil
 	}
+}
+
+// ledger is the name under which a home is counted: the same for all who write its place differently, such as "disk:/a/" and "disk:/a".
+func ledger(m config.Moment, place string) string {
+	name, dir, _ := strings.Cut(place, ":")
+	return name + ":" + path.Clean("/"+m.Expand(dir))
 }
 
 // release gives up what was opened for a login that failed.
