@@ -111,49 +111,67 @@ func (a *accounts) watch(ctx context.Context) {
 func (a *accounts) reload() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.seen = stamps(a.files) // whatever is found wrong is told once
-	cfg, report := a.document()
-	var sets []*config.UserSet
-	if !report.Failed() {
-		var found config.Report
-		sets, found = readUsers(cfg)
-		report = append(report, found...)
+	var r reading
+	for {
+		a.seen = stamps(a.files) // whatever is found wrong is told once
+		r = a.read()
+		// Files that are named for the first time are watched whether they are good or not, and missing ones too: what is
+		// wrong with the users may be mended in one of them.
+		more := slices.DeleteFunc(a.cfg.UserFiles(r.sets), func(f string) bool { return slices.Contains(a.files, f) })
+		if len(more) == 0 {
+			break
+		}
+		a.files = append(a.files, more...)
+	}
+	if r.more {
+		a.log.Warn("the configuration has changed in more than its users, which needs a restart")
 	}
 	level := slog.LevelWarn
-	if report.Failed() {
+	if r.report.Failed() {
 		level = slog.LevelError
 	}
-	for _, p := range report {
-		if !p.Warning || !report.Failed() {
+	for _, p := range r.report {
+		if !p.Warning || !r.report.Failed() {
 			a.log.Log(context.Background(), level, "users", "problem", p.String())
 		}
 	}
-	if report.Failed() {
+	if r.report.Failed() {
 		a.log.Error("the users are not read anew, the old ones stay in use")
 		return
 	}
-	users, err := newUsers(cfg, sets)
+	users, err := newUsers(r.cfg, r.sets)
 	if err != nil {
 		a.log.Error("the users are not read anew, the old ones stay in use", "err", err)
 		return
 	}
 	a.users.Replace(users)
-	a.watched(sets)
+	a.watched(r.sets)
 	a.log.Info("users read", "users", a.users.Len())
 }
 
-// document reads the users of the document again. Everything else in it stays as it was at the start.
-func (a *accounts) document() (*config.Config, config.Report) {
-	if a.cfg.File() == "" {
-		return a.cfg, nil
+// reading is what the document and its files say about users.
+type reading struct {
+	cfg    *config.Config
+	sets   []*config.UserSet // if anything is wrong, only to tell the names of files
+	more   bool              // the document has changed elsewhere too
+	report config.Report
+}
+
+// read reads the users of the document and of its files. Everything else in it stays as it was at the start.
+func (a *accounts) read() reading {
+	r := reading{cfg: a.cfg}
+	if a.cfg.File() != "" {
+		now, report := config.Load(a.cfg.File())
+		if report.Failed() {
+			return reading{a.cfg, []*config.UserSet{{Users: now.Users}}, false, report}
+		}
+		r.cfg, r.report = a.cfg.WithUsersOf(now)
+		r.more = !now.EqualButUsers(a.cfg)
 	}
-	now, report := config.Load(a.cfg.File())
-	if report.Failed() {
-		return a.cfg, report
+	sets, found := readUsers(r.cfg)
+	r.sets = sets
+	if !r.report.Failed() {
+		r.report = append(r.report, found...)
 	}
-	cfg, report := a.cfg.WithUsersOf(now)
-	if !now.EqualButUsers(a.cfg) {
-		a.log.Warn("the configuration has changed in more than its users, which needs a restart")
-	}
-	return cfg, report
+	return r
 }
