@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -95,7 +96,8 @@ func (c *Command) Deliver(ctx context.Context, e Event) error {
 	cmd.WaitDelay = 5 * time.Second // a child of it may hold on to its output
 	said := &tail{}
 	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Run(); err != nil {
+	// A child that is left behind and still has the output open does not make the exit status 0 a failure.
+	if err := cmd.Run(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}

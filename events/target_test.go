@@ -128,6 +128,13 @@ func TestCommandThatFails(t *testing.T) {
 	if err := c.Deliver(t.Context(), upload()); err == nil {
 		t.Error("a program that does not end was a success")
 	}
+	// A child that is left behind holds the output open for longer than anybody waits.
+	if c, err = NewCommand([]string{"sh", "-c", "sleep 20 & exit 0"}, os.Environ(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Deliver(t.Context(), upload()); err != nil {
+		t.Errorf("exit 0 beside a child that goes on: %v", err)
+	}
 	if _, err := NewCommand([]string{"/no/such/program"}, nil, 0); err == nil {
 		t.Error("a missing program was accepted")
 	}
