@@ -84,7 +84,9 @@ func (s *Sinks) drop(n int64, err error) {
 // tell passes on an event that nobody waits for.
 func (s *Sinks) tell(e Event) {
 	if s.log != nil {
-		s.log.write(e)
+		if err := s.log.write(e); err != nil {
+			s.drop(1, err)
+		}
 	}
 	if s.outbox == nil || !s.outbox.wanted(e.Type) {
 		return

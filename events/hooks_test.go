@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -92,5 +93,55 @@ func TestAFullOutboxEndsInAnErrorForUploadsAlone(t *testing.T) {
 	s.Close()
 	if s.Dropped() != 1 {
 		t.Errorf("dropped %d, want 1", s.Dropped())
+	}
+}
+
+// disk is a writer that is full now and then, in the middle of a line.
+type disk struct {
+	bytes.Buffer
+	room int
+}
+
+func (d *disk) Write(p []byte) (int, error) {
+	if n := min(len(p), d.room); n < len(p) {
+		d.Buffer.Write(p[:n])
+		d.room -= n
+		return n, errors.New("no space left")
+	}
+	d.room -= len(p)
+	return d.Buffer.Write(p)
+}
+
+func TestALineThatWasBrokenOffBreaksNoOther(t *testing.T) {
+	d := &disk{room: 100}
+	s := New(nil, NewLog(d, nil), silent())
+	defer s.Close()
+	h := s.Hooks()
+	up := protocol.Transfer{Verb: "STOR", Upload: true, Result: protocol.Done, Path: "/first"}
+	for range 2 {
+		if err := h.Received(protocol.Client{}, up); err == nil {
+			t.Fatal("an upload whose line was not written was taken")
+		}
+	}
+	h.Login(protocol.Client{})
+	if s.Dropped() != 1 {
+		t.Errorf("dropped %d, want 1", s.Dropped())
+	}
+	d.room = 1 << 20
+	up.Path = "/second"
+	for range 2 {
+		if err := h.Received(protocol.Client{}, up); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := 0
+	for l := range strings.Lines(d.String()) {
+		var e Event
+		if json.Unmarshal([]byte(l), &e) == nil && e.Path == "/second" {
+			whole++
+		}
+	}
+	if whole != 2 {
+		t.Errorf("%d whole lines of 2 uploads in %q", whole, d.String())
 	}
 }

@@ -12,6 +12,7 @@ import (
 type Log struct {
 	mu    sync.Mutex
 	w     io.Writer
+	torn  bool   // the last line has no end: the disk was full
 	types []Type // empty for all
 }
 
@@ -27,10 +28,17 @@ func (l *Log) write(e Event) error {
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
+	line = append(line, '\n')
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.w.Write(append(line, '\n')); err != nil {
+	if l.torn { // what is broken must not break this one too
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := l.w.Write(line)
+	if err != nil {
+		l.torn = l.torn || n > 0
 		return fmt.Errorf("events: log: %w", err)
 	}
+	l.torn = false
 	return nil
 }

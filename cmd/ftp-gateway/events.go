@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -33,6 +35,9 @@ func newEvents(cfg *config.Config, m *metrics.Metrics, log *slog.Logger) (*telli
 	if c.Log.File != "" {
 		t.file = &logFile{name: string(c.Log.File)}
 		if err := t.file.reopen(); err != nil {
+			return nil, refusal(cfg.Problem("events.log.file", err.Error(), ""))
+		}
+		if err := endLine(t.file); err != nil {
 			return nil, refusal(cfg.Problem("events.log.file", err.Error(), ""))
 		}
 		lines = events.NewLog(t.file, eventTypes(c.Log.Types))
@@ -85,6 +90,28 @@ func newDeliveries(cfg *config.Config, source string, log *slog.Logger) (ds []*e
 		rs = append(rs, events.Receiver{Name: p.Name, Types: eventTypes(p.Types)})
 	}
 	return ds, rs, nil
+}
+
+// endLine ends a line that a run before has left broken off, when the disk was full: the next event would become part of it.
+func endLine(l *logFile) error {
+	fi, err := os.Stat(l.name)
+	if err != nil || !fi.Mode().IsRegular() || fi.Size() == 0 {
+		return err
+	}
+	f, err := os.Open(l.name)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // it may be written and not read
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var last [1]byte
+	if _, err := f.ReadAt(last[:], fi.Size()-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	_, err = l.Write([]byte{'\n'})
+	return err
 }
 
 func eventTypes(names []string) []events.Type {
