@@ -13,7 +13,8 @@
 // happens to the process and is delivered at least once. A receiver
 // tells repetitions by the event's id. The other events are put there too, but nobody waits for
 // that: some can be lost when the process is killed, and they are dropped, counted and
-// logged when they come faster than the disk takes them.
+// logged when they come faster than the disk takes them, or faster than a receiver that is
+// away leaves room for.
 //
 // A receiver that is slow or away never slows a session: events wait in the
 // outbox, in no promised order, and are tried again with growing pauses. Only when the outbox has

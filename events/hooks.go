@@ -64,8 +64,8 @@ func (s *Sinks) drain() {
 		if len(batch) == 0 {
 			return // stopped, and nothing is left
 		}
-		if err := s.outbox.Put(batch...); err != nil {
-			s.drop(int64(len(batch)), err)
+		if lost, err := s.outbox.Offer(batch...); err != nil {
+			s.drop(int64(lost), err)
 		}
 	}
 }

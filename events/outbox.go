@@ -105,25 +105,23 @@ func (o *Outbox) wanted(t Type) bool {
 	return slices.ContainsFunc(o.queues, func(q *queue) bool { return q.wants(t) })
 }
 
+// item is an event on its way to a receiver.
+type item struct {
+	q    *queue
+	data []byte
+}
+
 // Put writes events down for all receivers that want them. When it returns
 // nil they are durable. It returns ErrFull, and has written nothing, where one of the receivers has
 // its limit waiting.
 func (o *Outbox) Put(events ...Event) error {
-	type item struct {
-		q    *queue
-		data []byte
-	}
 	var items []item
 	for _, e := range events {
-		data, err := json.Marshal(e)
+		of, err := o.items(e)
 		if err != nil {
-			return fmt.Errorf("events: %w", err)
+			return err
 		}
-		for _, q := range o.queues {
-			if q.wants(e.Type) {
-				items = append(items, item{q, data})
-			}
-		}
+		items = append(items, of...)
 	}
 	for i, it := range items {
 		if !it.q.reserve(o.max) {
@@ -132,6 +130,61 @@ func (o *Outbox) Put(events ...Event) error {
 			}
 			return fmt.Errorf("%w: receiver %s has %d events waiting", ErrFull, it.q.name, o.max)
 		}
+	}
+	return o.write(items)
+}
+
+// Offer is Put for events that may be lost. A receiver that is away loses only its own, and the last tenth of its
+// room is left for Put: strangers, whose visits are events too, cannot use up what uploads need. It
+// returns how many events were not written for all receivers that want them.
+func (o *Outbox) Offer(events ...Event) (lost int, err error) {
+	var items []item
+	var full *queue
+	for _, e := range events {
+		of, err := o.items(e)
+		if err != nil {
+			return len(events), err
+		}
+		had := len(items)
+		for _, it := range of {
+			if it.q.reserve(o.max - o.max/10) {
+				items = append(items, it)
+			} else {
+				full = it.q
+			}
+		}
+		if len(items)-had < len(of) {
+			lost++
+		}
+	}
+	if err := o.write(items); err != nil {
+		return len(events), err
+	}
+	if lost > 0 {
+		return lost, fmt.Errorf("%w: receiver %s", ErrFull, full.name)
+	}
+	return 0, nil
+}
+
+// items are an event for each receiver that wants it.
+func (o *Outbox) items(e Event) ([]item, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
+	}
+	var items []item
+	for _, q := range o.queues {
+		if q.wants(e.Type) {
+			items = append(items, item{q, data})
+		}
+	}
+	return items, nil
+}
+
+// write makes items durable for which there is room reserved.
+func (o *Outbox) write(items []item) error {
+	if len(items) == 0 {
+		return nil
 	}
 	err := o.db.Batch(func(tx *bbolt.Tx) error {
 		for _, it := range items {

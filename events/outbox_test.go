@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/ftp-gateway/ftp-gateway/protocol"
 )
 
 func openOutbox(t *testing.T, file string, max int, rs ...Receiver) *Outbox {
@@ -193,5 +196,41 @@ func TestStoppingLosesNothing(t *testing.T) {
 	stop()
 	if len(up.seen) != 300 || len(up.ids) != 300 {
 		t.Errorf("%d different events in %d deliveries, want 300 in 300", len(up.seen), len(up.ids))
+	}
+}
+
+// TestAReceiverThatIsAwayLosesOnlyItsOwn: what nobody waits for is not lost for the others, and leaves room for uploads.
+func TestAReceiverThatIsAwayLosesOnlyItsOwn(t *testing.T) {
+	o := openOutbox(t, filepath.Join(t.TempDir(), "events.db"), 20, Receiver{Name: "away"}, Receiver{Name: "here"})
+	defer o.Close()
+	var here target
+	defer run(o, "here", &Delivery{Target: &here, Log: silent()})()
+	s := New(o, nil, silent())
+	h := s.Hooks()
+	for range 100 { // a stranger who knocks
+		h.Connect(protocol.Client{})
+	}
+	s.Close()
+	empty(t, o, "here")
+	here.mu.Lock()
+	got := len(here.ids)
+	here.mu.Unlock()
+	if lost := s.Dropped(); lost < 82 || int64(got) < 18 { // of a burst the one who is here may lose some as well
+		t.Errorf("%d events came to the one who is here, %d were lost", got, lost)
+	}
+	for i := range 30 { // one at a time nothing is lost for it
+		if lost, err := o.Offer(event(fmt.Sprint("one-", i), Connect)); lost != 1 || !errors.Is(err, ErrFull) {
+			t.Fatalf("event %d: %d lost, %v", i, lost, err)
+		}
+		empty(t, o, "here")
+	}
+	here.mu.Lock()
+	more := len(here.ids) - got
+	here.mu.Unlock()
+	if more != 30 {
+		t.Errorf("%d of 30 events came to the one who is here", more)
+	}
+	if err := o.Put(event("upload", Received)); err != nil {
+		t.Errorf("no room for an upload: %v", err)
 	}
 }
