@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ftp-gateway/ftp-gateway/protocol"
 )
@@ -84,6 +85,41 @@ func (e Event) transfer(t protocol.Transfer) Event {
 	e.Backend, e.Bucket, e.Key, e.Version, e.Checksum = s.Backend, s.Bucket, s.Key, s.Version, s.Checksum
 	if s.Key != "" {
 		e.Size = &s.Size
+	}
+	return e
+}
+
+// kept is an event as it stands in the outbox. Disks hold names that are no UTF-8 and that JSON cannot tell: these stand
+// beside it, so that programs get the name that the file has.
+type kept struct {
+	Event
+	Raw map[string][]byte `json:"raw,omitempty"`
+}
+
+// names are the fields that hold whatever a client has sent.
+func (e *Event) names() map[string]*string {
+	return map[string]*string{"user": &e.User, "path": &e.Path, "to": &e.To, "key": &e.Key}
+}
+
+func keep(e Event) kept {
+	k := kept{Event: e}
+	for field, name := range e.names() {
+		if !utf8.ValidString(*name) {
+			if k.Raw == nil {
+				k.Raw = map[string][]byte{}
+			}
+			k.Raw[field] = []byte(*name)
+		}
+	}
+	return k
+}
+
+func (k kept) restore() Event {
+	e := k.Event
+	for field, name := range e.names() {
+		if raw, ok := k.Raw[field]; ok {
+			*name = string(raw)
+		}
 	}
 	return e
 }

@@ -168,7 +168,7 @@ func (o *Outbox) Offer(events ...Event) (lost int, err error) {
 
 // items are an event for each receiver that wants it.
 func (o *Outbox) items(e Event) ([]item, error) {
-	data, err := json.Marshal(e)
+	data, err := json.Marshal(keep(e))
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
@@ -244,12 +244,12 @@ func (o *Outbox) after(q *queue, key uint64, n int) ([]entry, error) {
 	err := o.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(q.name).Cursor()
 		for k, v := c.Seek(binary.BigEndian.AppendUint64(nil, key+1)); k != nil && len(out) < n; k, v = c.Next() {
-			e := entry{key: binary.BigEndian.Uint64(k)}
-			if err := json.Unmarshal(v, &e.event); err != nil {
-				broken = append(broken, e.key)
+			var was kept
+			if err := json.Unmarshal(v, &was); err != nil {
+				broken = append(broken, binary.BigEndian.Uint64(k))
 				continue
 			}
-			out = append(out, e)
+			out = append(out, entry{binary.BigEndian.Uint64(k), was.restore()})
 		}
 		return nil
 	})

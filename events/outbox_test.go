@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"go.etcd.io/bbolt"
 
@@ -232,5 +234,34 @@ func TestAReceiverThatIsAwayLosesOnlyItsOwn(t *testing.T) {
 	}
 	if err := o.Put(event("upload", Received)); err != nil {
 		t.Errorf("no room for an upload: %v", err)
+	}
+}
+
+// TestNamesThatAreNoUTF8: programs get them as they are.
+func TestNamesThatAreNoUTF8(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "events.db")
+	o := openOutbox(t, file, 20, Receiver{Name: "r"})
+	want := Event{ID: "1", Type: Renamed, User: "jos\xe9", Path: "/caf\xe9", To: "/th\xe9", Key: "/srv/th\xe9", Time: time.Now()}
+	if err := o.Put(want, Event{ID: "2", Type: Received, Path: "/é", Time: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o = openOutbox(t, file, 20, Receiver{Name: "r"})
+	defer o.Close()
+	got, err := o.after(o.queues[0], 0, 10)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if e := got[0].event; e.User != want.User || e.Path != want.Path || e.To != want.To || e.Key != want.Key {
+		t.Errorf("got %+v, want %+v", e, want)
+	}
+	if e := got[1].event; e.Path != "/é" {
+		t.Errorf("path %q", e.Path)
+	}
+	body, err := cloudEvent(got[0].event, "/test")
+	if err != nil || !utf8.Valid(body) || !json.Valid(body) {
+		t.Errorf("CloudEvent %q: %v", body, err)
 	}
 }

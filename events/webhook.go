@@ -56,7 +56,7 @@ func cloudEvent(e Event, source string) ([]byte, error) {
 	c.SetType(typePrefix + string(e.Type))
 	c.SetTime(e.Time)
 	if e.Path != "" {
-		c.SetSubject(e.Path)
+		c.SetSubject(string([]rune(e.Path))) // UTF-8, as package json makes it of the path in the data
 	}
 	if err := c.SetData(cloudevents.ApplicationJSON, e); err != nil {
 		return nil, err
