@@ -46,6 +46,9 @@ func checkCost(s string) error {
 		return cmp.Or(tooMuch("KiB of memory", n["m"], maxHashMemory), tooMuch("threads", n["p"], maxHashThreads),
 			tooMuch("KiB times passes", n["m"]*n["t"], maxArgonWork))
 	case name == "scrypt":
+		if n["r"] == 0 || n["p"] == 0 { // the computation would divide by it
+			return fmt.Errorf("%w: its r or p is 0", ErrBadHash)
+		}
 		if err := cmp.Or(tooMuch("doublings", n["ln"], 30), tooMuch("threads", n["p"], maxHashThreads)); err != nil {
 			return err
 		}

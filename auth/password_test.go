@@ -105,6 +105,8 @@ func TestParsePassword(t *testing.T) {
 		{stored: "$2b$31$" + strings.Repeat("a", 53), bad: true},
 		{stored: "$scrypt$ln=40,r=8,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHM", bad: true},
 		{stored: "$scrypt$ln=24,r=8,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHM", bad: true},
+		{stored: "$scrypt$ln=4,r=8,p=0$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHM", bad: true},
+		{stored: "$scrypt$ln=4,r=0,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHRzYWx0c2FsdHM", bad: true},
 		{stored: "$pbkdf2-sha256$4294967295$c2FsdHNhbHQ$" + strings.Repeat("a", 43), bad: true},
 		{stored: "$y$jKT$saltsalt$" + strings.Repeat("a", 43), bad: true},
 		{stored: "$nosuch$abc$def", bad: true},
