@@ -118,13 +118,20 @@ type throttled struct {
 	ctx    context.Context
 	meters []*meter
 	step   int
+	due    int // of what was read, less than a step
 	owed   [3]*rate.Reservation
 }
 
-// Read pays for what has arrived; what is not read makes the client's kernel wait.
+// Read pays for what has arrived; what is not read makes the client's kernel wait. It pays by the step, however little
+// comes at a time: a turn is as long for TLS and MODE Z, whose reads are small.
 func (c *throttled) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b[:min(len(b), c.step)])
-	if perr := c.pay(n); perr != nil {
+	n, err := c.Conn.Read(b[:min(len(b), c.step-c.due)])
+	if c.due += n; c.due < c.step && err == nil {
+		return n, nil
+	}
+	due := c.due
+	c.due = 0
+	if perr := c.pay(due); perr != nil {
 		return n, perr
 	}
 	return n, err

@@ -116,6 +116,43 @@ func TestThrottleIsShared(t *testing.T) {
 	})
 }
 
+// crumbs is a connection that gives little at a time, as TLS and MODE Z do.
+type crumbs struct{ endless }
+
+func (crumbs) Read(b []byte) (int, error) { return min(len(b), 4<<10), nil }
+
+// TestThrottleIsSharedByTurns: who moves little at a time gets as much as the others.
+func TestThrottleIsSharedByTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, a := &Server{TotalUpload: 2 << 20}, &auth.Account{Name: "joe"}
+		whole, small := slowed(t, srv, a, true), slowed(t, srv, a, true)
+		small.Conn = crumbs{}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		var moved [2]int64
+		var all sync.WaitGroup
+		for i, c := range []*throttled{whole, small} {
+			c.ctx = ctx
+			all.Go(func() {
+				b := make([]byte, 64<<10)
+				for {
+					n, err := c.Read(b)
+					moved[i] += int64(n)
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		for i, n := range moved {
+			if got, want := float64(n)/20, float64(1<<20); math.Abs(got-want) > want/20 {
+				t.Errorf("transfer %d got %.0f bytes/s, want %.0f", i, got, want)
+			}
+		}
+	})
+}
+
 // TestThrottleForgets sees the meters of users go with their last transfer.
 func TestThrottleForgets(t *testing.T) {
 	srv, a := &Server{}, &auth.Account{Name: "joe", Limits: auth.Limits{Upload: 1}}
