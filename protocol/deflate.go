@@ -17,7 +17,7 @@ import (
 const (
 	// defaultLevel is how hard MODE Z compresses before OPTS MODE Z LEVEL, from 0 to 9.
 	defaultLevel = 6
-	// maxCompressors bounds the memory of MODE Z: a compressor takes about 0.8 MiB. Downloads
+	// maxCompressors bounds the memory of MODE Z: a compressor takes about 0.9 MiB. Downloads
 	// beyond it are sent in the same format uncompressed, which takes none.
 	maxCompressors = 64
 	// freeExpansion is how much an upload may expand at any ratio: what is as small is no bomb.
@@ -58,7 +58,21 @@ type inflater struct {
 
 var inflaters = sync.Pool{New: func() any { return &inflater{from: bufio.NewReaderSize(nil, 4<<10)} }}
 
-// compressors are idle zlib writers by their level.
+// deflater is a compressor with the buffer before the connection: by itself it writes some 240 bytes at a time.
+type deflater struct {
+	*zlib.Writer
+	to *bufio.Writer
+}
+
+// Close ends the stream.
+func (w *deflater) Close() error {
+	if err := w.Writer.Close(); err != nil {
+		return err
+	}
+	return w.to.Flush()
+}
+
+// compressors are idle ones by their level.
 var compressors [zlib.BestCompression + 1]sync.Pool
 
 // Read returns the bytes of the file. The connection has to end where the stream does.
@@ -147,15 +161,17 @@ func (d *deflated) compressor() io.WriteCloser {
 		return &storer{w: wireWriter{d}, sum: adler32.New()}
 	}
 	d.pooled = true
-	if w, ok := compressors[d.level].Get().(*zlib.Writer); ok {
-		w.Reset(wireWriter{d})
+	if w, ok := compressors[d.level].Get().(*deflater); ok {
+		w.to.Reset(wireWriter{d})
+		w.Reset(w.to)
 		return w
 	}
-	w, err := zlib.NewWriterLevel(wireWriter{d}, d.level)
+	to := bufio.NewWriterSize(wireWriter{d}, bufferSize)
+	w, err := zlib.NewWriterLevel(to, d.level)
 	if err != nil {
 		panic(err) // only for a level that there is not
 	}
-	return w
+	return &deflater{w, to}
 }
 
 // release gives back what the transfer has borrowed.
@@ -171,8 +187,9 @@ func (d *deflated) release() {
 	if d.pooled {
 		d.pooled = false
 		d.srv.compressing.Add(-1)
-		w := d.compress.(*zlib.Writer)
-		w.Reset(io.Discard)
+		w := d.compress.(*deflater)
+		w.to.Reset(io.Discard)
+		w.Reset(w.to)
 		compressors[d.level].Put(w)
 	}
 }

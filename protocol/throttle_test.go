@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
@@ -121,6 +122,18 @@ type crumbs struct{ endless }
 
 func (crumbs) Read(b []byte) (int, error) { return min(len(b), 4<<10), nil }
 
+// writes counts what is written to a connection, and how often.
+type writes struct {
+	endless
+	n, bytes int
+}
+
+func (w *writes) Write(b []byte) (int, error) {
+	w.n++
+	w.bytes += len(b)
+	return len(b), nil
+}
+
 // TestThrottleIsSharedByTurns: who moves little at a time gets as much as the others.
 func TestThrottleIsSharedByTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -151,6 +164,25 @@ func TestThrottleIsSharedByTurns(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestModeZWritesInLargePieces: what compresses does not cost a system call, and a turn at the meters, for each few hundred bytes.
+func TestModeZWritesInLargePieces(t *testing.T) {
+	w := &writes{}
+	c := &dataConn{Conn: w}
+	c.deflate(&Server{}, defaultLevel)
+	defer c.z.release()
+	b := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(b)
+	if _, err := c.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.z.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if w.bytes < len(b) || w.n > 2+w.bytes/bufferSize {
+		t.Errorf("%d bytes went out in %d pieces", w.bytes, w.n)
+	}
 }
 
 // TestThrottleForgets sees the meters of users go with their last transfer.
