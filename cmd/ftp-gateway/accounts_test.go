@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/ftp-gateway/ftp-gateway/config"
@@ -47,5 +49,32 @@ func TestMissingFileOfAPasswordIsWatched(t *testing.T) {
 		d.wait(`the users are not read anew`)
 		put("secret", "plain:another long secret")
 		d.wait(`msg="users read" users=2`)
+	}
+}
+
+// TestFileThatNeverAnswers: what hangs in the place of the users keeps the server neither from logins nor from its end.
+func TestFileThatNeverAnswers(t *testing.T) {
+	dir := t.TempDir()
+	users, doc := filepath.Join(dir, "users.yaml"), filepath.Join(dir, "doc.yaml")
+	for name, text := range map[string]string{users: `[{name: one, password: "plain:a long secret", home: "disk:/"}]`,
+		doc: "listeners: [{address: \"127.0.0.1:0\"}]\nbackends: {disk: {type: local, path: .}}\nusers_file: users.yaml\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := start(t, nil, "serve", "--config", doc)
+	address := d.wait(`msg=listening address=(\S+)`)[1]
+	d.wait(`msg=started`)
+	if err := os.Remove(users); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command("mkfifo", users).Run(); err != nil {
+		t.Skip("no FIFO here: ", err)
+	}
+	d.cmd.Process.Signal(syscall.SIGHUP)
+	d.wait(`do not answer`)
+	dial(t, address, "one", "a long secret").Close()
+	if code := d.end(syscall.SIGTERM); code != exitOK {
+		t.Errorf("exit %d", code)
 	}
 }

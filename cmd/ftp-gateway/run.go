@@ -124,8 +124,10 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			files := []*logFile{logs.file, logs.xferFile, told.file}
 			switch {
 			case s == syscall.SIGHUP:
-				logins.users.reload()
-				reload(certs, files, log)
+				inTime(log, func() {
+					logins.users.reload()
+					reload(certs, files, log)
+				})
 				continue
 			case slices.Contains(reopenSignals, s):
 				log.Info("log files opened anew", "log_files", reopen(files, log))
@@ -137,6 +139,24 @@ func serve(cfg *config.Config, warnings config.Report, stderr io.Writer, signals
 			log.Info("stopped")
 			return nil
 		}
+	}
+}
+
+// reloadPatience is how long the program waits for files that it reads again. A disk that hangs, or a pipe in the place of a
+// file, must not keep it from its next signal.
+const reloadPatience = 5 * time.Second
+
+// inTime waits for f, but not for ever.
+func inTime(log *slog.Logger, f func()) {
+	done := make(chan struct{})
+	go func() { // ends when the files answer
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(reloadPatience):
+		log.Error("the files to be read anew do not answer, going on without them")
 	}
 }
 
