@@ -1,6 +1,8 @@
 package events
 
 import (
+	"cmp"
+	"container/heap"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,9 +25,11 @@ func (r *Refusal) Error() string { return r.Err.Error() }
 func (r *Refusal) Unwrap() error { return r.Err }
 
 const (
-	// window is how many events of one receiver are in memory at once, most of them waiting for
-	// their next attempt: one that is never taken does not hold up those behind it.
+	// window is how many events of one receiver are read at once.
 	window = 256
+	// mostRetries is how many may wait for their next attempt before no others are tried: those that are
+	// never taken do not hold up those behind them. They wait on disk, with some dozen bytes of memory.
+	mostRetries = 1 << 14
 	// longestPause is between two attempts at one event.
 	longestPause = 5 * time.Minute
 )
@@ -64,87 +68,139 @@ func (d *Delivery) Run(ctx context.Context, o *Outbox, name string) {
 	if parallel <= 0 {
 		parallel = 4
 	}
-	slots := make(chan struct{}, parallel) // attempts under way
-	open := make(chan struct{}, window)    // events in memory
+	ended := make(chan attempt, parallel)   // those under way
+	removing := make(chan struct{}, window) // those that are taken and still on disk
+	running := 0
 	var all sync.WaitGroup
 	defer all.Wait()
-	var last uint64
-	for {
-		entries, err := o.after(q, last, window)
-		if err != nil {
-			d.Log.Error("outbox cannot be read", "receiver", name, "err", err)
-		}
-		for _, e := range entries {
-			select {
-			case open <- struct{}{}:
-			case <-ctx.Done():
+	var (
+		fresh []entry // read, and not tried yet
+		last  uint64  // of those
+		more  = true  // there may be others behind
+		again retries
+		turn  bool // whose turn it is, so that neither the old nor the new keep each other waiting
+	)
+	begin := func(e entry, a attempt) {
+		running++
+		all.Go(func() { // ends with the attempt, which ends with ctx
+			a := d.try(ctx, e.event, a)
+			if !a.done {
+				ended <- a
 				return
 			}
-			last = e.key
-			all.Go(func() { // ends with ctx, or when the event is delivered or given up
-				defer func() { <-open }()
-				if d.try(ctx, e.event, slots) {
-					if err := o.remove(q, e.key); err != nil {
-						d.Log.Error("outbox cannot be written: an event will be delivered again", "receiver", name, "err", err)
-					}
+			removing <- struct{}{}
+			ended <- a
+			if err := o.remove(q, a.key); err != nil {
+				d.Log.Error("outbox cannot be written: an event will be delivered again", "receiver", name, "err", err)
+			}
+			<-removing
+		})
+	}
+	for ctx.Err() == nil {
+		for running < parallel {
+			if len(fresh) == 0 && more && len(again) < mostRetries {
+				entries, err := o.after(q, last, window)
+				if err != nil {
+					d.Log.Error("outbox cannot be read", "receiver", name, "err", err)
 				}
-			})
+				if fresh, more = entries, len(entries) > 0; more {
+					last = entries[len(entries)-1].key
+				}
+			}
+			due := len(again) > 0 && !time.Now().Before(again[0].due)
+			if turn = !turn; due && (turn || len(fresh) == 0) {
+				a := heap.Pop(&again).(attempt)
+				e, ok, err := o.entry(q, a.key)
+				switch {
+				case err != nil:
+					d.Log.Error("outbox cannot be read", "receiver", name, "err", err)
+					a.due = time.Now().Add(longestPause)
+					heap.Push(&again, a)
+				case ok:
+					begin(e, a)
+				}
+				continue
+			}
+			if len(fresh) == 0 {
+				break
+			}
+			e := fresh[0]
+			fresh = fresh[1:]
+			begin(e, attempt{key: e.key})
 		}
-		if len(entries) > 0 {
-			continue
+		var due <-chan time.Time
+		var t *time.Timer
+		if len(again) > 0 && running < parallel {
+			t = time.NewTimer(time.Until(again[0].due))
+			due = t.C
 		}
 		select {
+		case a := <-ended:
+			running--
+			if !a.done {
+				heap.Push(&again, a)
+			}
 		case <-q.added:
+			more = true
+		case <-due:
 		case <-ctx.Done():
-			return
+		}
+		if t != nil {
+			t.Stop()
 		}
 	}
 }
 
-// try delivers one event. It reports whether the event is done with.
-func (d *Delivery) try(ctx context.Context, e Event, slots chan struct{}) bool {
-	giveUp := d.GiveUp
-	if giveUp <= 0 {
-		giveUp = 72 * time.Hour
+// attempt is the next attempt at an event, or what has become of it.
+type attempt struct {
+	key   uint64
+	n     int           // of those before
+	pause time.Duration // behind this one
+	due   time.Time
+	done  bool // the event is delivered, or given up
+}
+
+// retries are those that are to come, as a heap: the next is the first.
+type retries []attempt
+
+func (r retries) Len() int           { return len(r) }
+func (r retries) Less(i, j int) bool { return r[i].due.Before(r[j].due) }
+func (r retries) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
+func (r *retries) Push(a any)        { *r = append(*r, a.(attempt)) }
+func (r *retries) Pop() any {
+	last := len(*r) - 1
+	a := (*r)[last]
+	*r = (*r)[:last]
+	return a
+}
+
+// try makes an attempt, and tells when the next is due.
+func (d *Delivery) try(ctx context.Context, e Event, a attempt) attempt {
+	err := d.Target.Deliver(ctx, e)
+	if err == nil {
+		d.delivered.Add(1)
+		a.done = true
+		return a
 	}
-	pause := d.FirstPause
-	if pause <= 0 {
-		pause = time.Second
+	if ctx.Err() != nil {
+		return a
 	}
-	for n := 1; ; n++ {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return false
-		}
-		err := d.Target.Deliver(ctx, e)
-		<-slots
-		if err == nil {
-			d.delivered.Add(1)
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		d.failed.Add(1)
-		if errors.As(err, new(*Refusal)) || time.Since(e.Time) > giveUp || d.Attempts > 0 && n >= d.Attempts {
-			d.dropped.Add(1)
-			d.Log.Error("event given up", "id", e.ID, "type", string(e.Type), "path", e.Path, "user", e.User, "attempts", n, "err", err)
-			return true
-		}
-		if n == 1 {
-			d.Log.Warn("event not delivered, trying again", "id", e.ID, "type", string(e.Type), "err", err)
-		} else {
-			d.Log.Debug("event not delivered, trying again", "id", e.ID, "attempt", n, "err", err)
-		}
-		// Some of it by chance, so that those refused together do not come back together.
-		t := time.NewTimer(pause/2 + rand.N(pause/2+1))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return false
-		}
-		pause = min(2*pause, longestPause)
+	a.n++
+	d.failed.Add(1)
+	if errors.As(err, new(*Refusal)) || time.Since(e.Time) > cmp.Or(max(d.GiveUp, 0), 72*time.Hour) || d.Attempts > 0 && a.n >= d.Attempts {
+		d.dropped.Add(1)
+		d.Log.Error("event given up", "id", e.ID, "type", string(e.Type), "path", e.Path, "user", e.User, "attempts", a.n, "err", err)
+		a.done = true
+		return a
 	}
+	if a.n == 1 {
+		d.Log.Warn("event not delivered, trying again", "id", e.ID, "type", string(e.Type), "err", err)
+		a.pause = cmp.Or(max(d.FirstPause, 0), time.Second)
+	} else {
+		d.Log.Debug("event not delivered, trying again", "id", e.ID, "attempt", a.n, "err", err)
+	}
+	// Some of it by chance, so that those refused together do not come back together.
+	a.due = time.Now().Add(a.pause/2 + rand.N(a.pause/2+1))
+	a.pause = min(2*a.pause, longestPause)
+	return a
 }

@@ -259,6 +259,23 @@ func (o *Outbox) after(q *queue, key uint64, n int) ([]entry, error) {
 	return out, err
 }
 
+// entry reads one again, if it is still there.
+func (o *Outbox) entry(q *queue, key uint64) (e entry, ok bool, err error) {
+	err = o.db.View(func(tx *bbolt.Tx) error {
+		v := tx.Bucket(q.name).Get(binary.BigEndian.AppendUint64(nil, key))
+		if v == nil {
+			return nil
+		}
+		var was kept
+		if err := json.Unmarshal(v, &was); err != nil {
+			return err
+		}
+		e, ok = entry{key, was.restore()}, true
+		return nil
+	})
+	return e, ok, err
+}
+
 // remove forgets an entry that was delivered, or given up.
 func (o *Outbox) remove(q *queue, key uint64) error {
 	err := o.db.Batch(func(tx *bbolt.Tx) error {

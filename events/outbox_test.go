@@ -172,6 +172,36 @@ func TestAnEventThatIsNotTakenHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// TestManyThatAreNotTakenHoldNobodyUp: more than are read at once.
+func TestManyThatAreNotTakenHoldNobodyUp(t *testing.T) {
+	o := openOutbox(t, filepath.Join(t.TempDir(), "events.db"), 4*window, Receiver{Name: "r"})
+	defer o.Close()
+	good := make(chan struct{})
+	tg := &target{fail: func(e Event, _ int) error {
+		if e.ID == "good" {
+			close(good)
+			return nil
+		}
+		return errors.New("a name that the receiver does not like")
+	}}
+	var bad []Event
+	for i := range 2 * window {
+		bad = append(bad, event(fmt.Sprint("bad-", i), Received))
+	}
+	if err := o.Put(bad...); err != nil {
+		t.Fatal(err)
+	}
+	defer run(o, "r", &Delivery{Target: tg, FirstPause: time.Hour, Log: silent()})()
+	if err := o.Put(event("good", Received)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-good:
+	case <-time.After(30 * time.Second):
+		t.Error("an event waits behind those that are not taken")
+	}
+}
+
 // What a receiver has not taken when the server stops is there at the next start.
 func TestStoppingLosesNothing(t *testing.T) {
 	o := openOutbox(t, filepath.Join(t.TempDir(), "events.db"), 1000, Receiver{Name: "r"})
