@@ -28,7 +28,7 @@ type Command struct {
 }
 
 // NewCommand makes a target. Args are the program, by its path or found in PATH, and
-// its arguments. A timeout of 0 means 1 min; the program is killed at its end.
+// its arguments. A timeout of 0 means 1 min; the program is killed at its end, on Unix with all that it has started and that is in its process group.
 func NewCommand(args, environ []string, timeout time.Duration) (*Command, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("events: no program")
@@ -93,6 +93,7 @@ func (c *Command) Deliver(ctx context.Context, e Event) error {
 	}
 	cmd := exec.CommandContext(ctx, c.args[0], args...)
 	cmd.Env = append(env, "FTP_EVENT="+string(whole))
+	wholly(cmd)
 	cmd.WaitDelay = 5 * time.Second // a child of it may hold on to its output
 	said := &tail{}
 	cmd.Stdout, cmd.Stderr = said, said
