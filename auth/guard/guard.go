@@ -181,7 +181,13 @@ func (g *Guard) Failed(r auth.Request) time.Duration {
 	a.tries++
 	sum := maphash.String(g.seed, r.User+"\x00"+r.Password)
 	again := slices.Contains(a.last, sum)
+	net, _ := g.networks.Get(p.net)
 	if !again {
+		net = g.add(net, now)
+		g.networks.Add(p.net, net)
+		if a.since.Before(net.since) { // the network has begun to count anew
+			a.count = count{since: now}
+		}
 		a.n++
 		if len(a.last) >= remembered {
 			a.last = a.last[1:]
@@ -189,10 +195,7 @@ func (g *Guard) Failed(r auth.Request) time.Duration {
 		a.last = append(slices.Clip(a.last), sum)
 	}
 	g.pairs.Add(p, a)
-	net, _ := g.networks.Get(p.net)
 	if !again {
-		net = g.add(net, now)
-		g.networks.Add(p.net, net)
 		u, _ := g.users.Get(p.user)
 		was := g.slow(u, now)
 		u = g.add(u, now)
@@ -246,7 +249,7 @@ func (g *Guard) Succeeded(r auth.Request) bool {
 		return true
 	}
 	g.pairs.Remove(p)
-	if net, ok := g.networks.Peek(p.net); ok && now.Sub(a.since) < g.o.Window {
+	if net, ok := g.networks.Peek(p.net); ok && !a.since.Before(net.since) {
 		if net.n -= a.n; net.n > 0 {
 			g.networks.Add(p.net, net)
 		} else {

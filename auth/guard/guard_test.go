@@ -223,3 +223,32 @@ func TestNeverBans(t *testing.T) {
 		t.Error("no address is banned")
 	}
 }
+
+// TestForgivenNoMoreThanCounted: what a user has failed before the network began to count anew does not pay for guesses at others.
+func TestForgivenNoMoreThanCounted(t *testing.T) {
+	for _, again := range []int{0, 1} { // the user fails in the new row as well, or not
+		synctest.Test(t, func(t *testing.T) {
+			const from = "192.0.2.7"
+			g := New(options()) // 5 within 10 minutes
+			guess(g, 1, "joe", from)
+			time.Sleep(9 * time.Minute)
+			guess(g, 3, "me", from)
+			time.Sleep(time.Minute) // the row that began with joe is over
+			g.Failed(req("joe", "another", from))
+			for i := range again {
+				g.Failed(req("me", fmt.Sprint("mine-", i), from))
+			}
+			for i := range 2 {
+				g.Failed(req("joe", fmt.Sprint("more-", i), from))
+			}
+			if !g.Succeeded(req("me", "right", from)) {
+				t.Fatal("banned before the time")
+			}
+			g.Failed(req("joe", "fourth", from))
+			g.Failed(req("joe", "fifth", from))
+			if !g.Banned(netip.MustParseAddr(from)) {
+				t.Errorf("five guesses at joe since the network counts anew, and no ban (%d of its own)", again)
+			}
+		})
+	}
+}
