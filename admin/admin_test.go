@@ -207,3 +207,15 @@ func TestOddRequests(t *testing.T) {
 		t.Errorf("a request that cannot be read has removed rules: %v", s.Rules.All())
 	}
 }
+
+// An address is the same in the notation of IPv4 and as IPv6 maps it.
+func TestParseNetwork(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7/120": "192.0.2.0/24", "192.0.2.7/24": "192.0.2.0/24",
+		"2001:db8::7/64": "2001:db8::/64", "::ffff:0:0/90": "::ffc0:0:0/90",
+	} {
+		if got, err := parseNetwork(in); err != nil || got.String() != want {
+			t.Errorf("%s is %v (%v), want %s", in, got, err, want)
+		}
+	}
+}

@@ -206,6 +206,9 @@ func parseNetwork(s string) (netip.Prefix, error) {
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	n, err := netip.ParsePrefix(s)
+	if n.Addr().Is4In6() && n.Bits() >= 96 {
+		n = netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
+	}
 	if err != nil {
 		return n, fmt.Errorf("%q is neither an address nor a network", s)
 	}

@@ -27,6 +27,9 @@ type Command struct {
 	timeout time.Duration
 }
 
+// maxVariable is how long FTP_EVENT may be in bytes: Linux starts no program with a variable of 128 KiB.
+const maxVariable = 100 << 10
+
 // NewCommand makes a target. Args are the program, by its path or found in PATH, and
 // its arguments. A timeout of 0 means 1 min; the program is killed at its end, on Unix with all that it has started and that is in its process group.
 func NewCommand(args, environ []string, timeout time.Duration) (*Command, error) {
@@ -86,13 +89,16 @@ func (c *Command) Deliver(ctx context.Context, e Event) error {
 	if err != nil {
 		return &Refusal{err}
 	}
+	if len(whole) <= maxVariable {
+		env = append(env, "FTP_EVENT="+string(whole))
+	}
 	fill := strings.NewReplacer(pairs...)
 	args := make([]string, 0, len(c.args)-1)
 	for _, a := range c.args[1:] {
 		args = append(args, fill.Replace(a))
 	}
 	cmd := exec.CommandContext(ctx, c.args[0], args...)
-	cmd.Env = append(env, "FTP_EVENT="+string(whole))
+	cmd.Env = env
 	wholly(cmd)
 	cmd.WaitDelay = 5 * time.Second // a child of it may hold on to its output
 	said := &tail{}
