@@ -5,9 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -33,25 +37,40 @@ const (
 //  1. All keys below the old prefix are listed. Too many, an archived object
 //     or a name that gets too long are refusals, with nothing done.
 //  2. A note is stored that says which directory becomes which.
-//  3. All are copied, by some workers at once, each pinned to its ETag.
+//  3. All are copied, by some workers at once, each pinned to its ETag. A file that somebody stores
+//     below the new name meanwhile is not replaced: that is the end, before anything is deleted.
 //  4. The old prefix is listed again. What is new or has changed is copied, once.
-//  5. What has been copied, and nothing else, is deleted, if it still has the ETag.
-//  6. The note is removed.
+//  5. The new prefix is listed, and the note gets what the copies are.
+//  6. What has been copied, and nothing else, is deleted, if it still has the ETag, and its copy is there.
+//  7. The note is removed.
 //
-// Broken off before 5 the old directory is whole; after that the new one. A
+// Broken off before 6 the old directory is whole; after that the new one. A
 // repetition finds the note, takes the new directory for its own
-// although it is not empty, and comes to the same end. In a store that can move objects, 3 and 5
-// are one step for each object.
+// although it is not empty, and comes to the same end. It replaces what an earlier try has copied, by the note or
+// by its content; any other file is somebody's who has stored it since, and a refusal with nothing done. In a store
+// that can move objects, 3 and 6 are one step for each object.
 type dirRename struct {
 	f        *FS
 	src, dst string // prefixes with their slash
 	move     bool   // the store is a Mover that can
 
 	mu     sync.Mutex
-	copied map[string]Attrs // by source key
-	err    error            // the first that is not only about one object that has changed
-	busy   error            // an object changed while it was copied
+	copied map[string]Attrs  // by source key
+	ours   map[string]bool   // by source key: the target may be replaced
+	copies map[string]string // ETags of what this rename, or an earlier try of it, has copied, by the key below the new prefix
+	err    error             // the first that is not only about one object that has changed
+	busy   error             // an object changed while it was copied
 }
+
+// renameNote is what the note of a rename says.
+type renameNote struct {
+	From   string            `json:"from"`
+	To     string            `json:"to"`
+	Copies map[string]string `json:"copies,omitempty"` // see dirRename
+}
+
+// mostCopies bounds what is read of a note.
+const mostCopies = 256 << 20
 
 func (f *FS) renameDir(oldname, newname, src, dst string) error {
 	if _, err := f.statDir(oldname); err != nil {
@@ -74,7 +93,7 @@ func (f *FS) renameDir(oldname, newname, src, dst string) error {
 	if f.t.o.RenameDirMax < 0 {
 		return fmt.Errorf("renaming directories is off: %w", errors.ErrUnsupported)
 	}
-	r := &dirRename{f: f, src: src, dst: dst, copied: make(map[string]Attrs)}
+	r := &dirRename{f: f, src: src, dst: dst, copied: make(map[string]Attrs), ours: make(map[string]bool)}
 	if err := r.run(); err != nil {
 		return err
 	}
@@ -105,10 +124,18 @@ func (r *dirRename) run() error {
 		if err != nil {
 			return err
 		}
+		if r.copies, err = r.readNote(); err != nil {
+			return err
+		}
 	}
 	found, err := r.list()
 	if err != nil {
 		return err
+	}
+	if taken {
+		if err := r.claim(found); err != nil {
+			return err
+		}
 	}
 	if len(found) > 0 { // else it is a directory of this session alone
 		if err := r.writeNote(); err != nil {
@@ -130,6 +157,17 @@ func (r *dirRename) run() error {
 	})
 	if err := r.each(late, r.transfer); err != nil {
 		return err
+	}
+	if len(r.copied) > 0 {
+		if err := r.noteCopies(); err != nil {
+			return err
+		}
+	}
+	if len(late) > 0 {
+		// That may have taken long, and not every store compares before it deletes.
+		if err := r.unchanged(); err != nil {
+			return err
+		}
 	}
 	if err := r.deleteCopied(); err != nil {
 		return err
@@ -186,11 +224,11 @@ func (r *dirRename) note() string {
 }
 
 func (r *dirRename) writeNote() error {
-	u, err := r.f.t.store.Put(r.f.ctx, r.note(), PutOptions{ContentType: "text/plain; charset=utf-8"})
+	u, err := r.f.t.store.Put(r.f.ctx, r.note(), PutOptions{ContentType: "application/json"})
 	if err != nil {
 		return err
 	}
-	if _, err = fmt.Fprintf(u, "%q becomes %q\n", r.src, r.dst); err != nil {
+	if err = json.NewEncoder(u).Encode(renameNote{r.src, r.dst, r.copies}); err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.f.ctx), r.f.t.o.AbortTimeout)
 		defer cancel()
 		return errors.Join(err, u.Abort(ctx))
@@ -199,6 +237,132 @@ func (r *dirRename) writeNote() error {
 	defer cancel()
 	return u.Commit(ctx)
 }
+
+// readNote returns what the note says has been copied: nothing where an earlier version has written it.
+func (r *dirRename) readNote() (map[string]string, error) {
+	body, _, err := r.f.t.store.Get(r.f.ctx, r.note(), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, mostCopies))
+	if err != nil {
+		return nil, err
+	}
+	var n renameNote
+	if json.Unmarshal(data, &n) != nil || n.From != r.src || n.To != r.dst {
+		return nil, nil
+	}
+	return n.Copies, nil
+}
+
+// targets returns which of the sources have something at their new key already, by that key. There may be any number of other objects.
+func (r *dirRename) targets(sources iter.Seq[string]) (map[string]Attrs, error) {
+	wanted := make(map[string]struct{})
+	for key := range sources {
+		wanted[r.target(key)] = struct{}{}
+	}
+	have := make(map[string]Attrs, len(wanted))
+	for token := ""; ; {
+		p, err := r.f.t.store.ListAll(r.f.ctx, r.dst, token, listPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range p.Objects {
+			if _, ok := wanted[a.Key]; ok {
+				have[a.Key] = a
+			}
+		}
+		if p.Next == "" || p.Next == token {
+			return have, nil
+		}
+		token = p.Next
+	}
+}
+
+// claim finds out which of the objects that are to be renamed have a copy of an earlier try already. What is in the place
+// of such a copy and is none, somebody else has stored: vfs.ErrNotEmpty.
+func (r *dirRename) claim(found []Attrs) error {
+	have, err := r.targets(func(yield func(string) bool) {
+		for _, a := range found {
+			if !yield(a.Key) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	var unknown []Attrs
+	for _, a := range found {
+		t, ok := have[r.target(a.Key)]
+		if !ok || isMarker(a.Key) {
+			continue
+		}
+		if r.copies[a.Key[len(r.src):]] == t.ETag && t.ETag != "" {
+			r.ours[a.Key] = true
+			continue
+		}
+		unknown = append(unknown, a)
+	}
+	return r.each(unknown, func(ctx context.Context, a Attrs) error {
+		same, err := r.f.t.sameContent(ctx, a, have[r.target(a.Key)])
+		if errors.Is(err, fs.ErrNotExist) { // one of them has gone this moment
+			err = fmt.Errorf("%w: %w", vfs.ErrBusy, err)
+		}
+		if err != nil {
+			return err
+		}
+		if !same {
+			return fmt.Errorf("%q has been stored since: %w", r.target(a.Key), vfs.ErrNotEmpty)
+		}
+		r.mu.Lock()
+		r.ours[a.Key] = true
+		r.mu.Unlock()
+		return nil
+	})
+}
+
+// noteCopies notes what the copies are, before their sources go, and forgets those that somebody has taken away.
+func (r *dirRename) noteCopies() error {
+	have, err := r.targets(maps.Keys(r.copied))
+	if err != nil {
+		return err
+	}
+	if r.copies == nil {
+		r.copies = make(map[string]string)
+	}
+	for key, a := range r.copied {
+		if isMarker(key) {
+			continue
+		}
+		t, ok := have[r.target(key)]
+		if !ok || t.Size != a.Size {
+			r.busy = fmt.Errorf("the copy %q has been removed or replaced: %w", r.target(key), vfs.ErrBusy)
+			delete(r.copied, key)
+			continue
+		}
+		r.copies[key[len(r.src):]] = t.ETag
+	}
+	return r.writeNote()
+}
+
+// unchanged forgets the copies whose sources have changed since.
+func (r *dirRename) unchanged() error {
+	now, err := r.list()
+	if err != nil {
+		return err
+	}
+	for _, a := range now {
+		if c, ok := r.copied[a.Key]; ok && c.ETag != a.ETag {
+			r.busy = fmt.Errorf("%q has changed again: %w", a.Key, vfs.ErrBusy)
+			delete(r.copied, a.Key)
+		}
+	}
+	return nil
+}
+
+func isMarker(key string) bool { return strings.HasSuffix(key, "/") }
 
 // each gives the objects to some workers, which end when all is done or at the first
 // error; it returns that error.
@@ -239,8 +403,9 @@ func (r *dirRename) each(objects []Attrs, do func(context.Context, Attrs) error)
 // error: the second listing will tell.
 func (r *dirRename) transfer(ctx context.Context, a Attrs) error {
 	dst := r.target(a.Key)
+	o := CopyOptions{IfAbsent: !isMarker(a.Key) && !r.replaces(a), Look: true}
 	if m, ok := r.f.t.store.(Mover); ok && r.moving() {
-		err := m.Move(ctx, dst, a, CopyOptions{})
+		err := m.Move(ctx, dst, a, o)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			return r.settled(a, err, false)
 		}
@@ -248,10 +413,18 @@ func (r *dirRename) transfer(ctx context.Context, a Attrs) error {
 		r.move = false
 		r.mu.Unlock()
 	}
-	err := r.f.t.store.Copy(ctx, dst, a, CopyOptions{})
-	if err != nil && a.Size == 0 && strings.HasSuffix(a.Key, "/") && ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
+	err := r.f.t.store.Copy(ctx, dst, a, o)
+	if err != nil && a.Size == 0 && isMarker(a.Key) && ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
 		// versitygw makes directories of markers, and does not copy them.
 		err = r.f.putMarker(ctx, dst, false)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		// Perhaps it is the copy, of a request whose answer was lost.
+		if t, herr := r.f.t.store.Head(ctx, dst); herr == nil {
+			if same, serr := r.f.t.sameContent(ctx, a, t); serr == nil && same {
+				err = nil
+			}
+		}
 	}
 	return r.settled(a, err, true)
 }
@@ -262,10 +435,20 @@ func (r *dirRename) moving() bool {
 	return r.move
 }
 
+// replaces reports whether the target is a copy of ours, which the object may replace.
+func (r *dirRename) replaces(a Attrs) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, copied := r.copied[a.Key]
+	return copied || r.ours[a.Key]
+}
+
 func (r *dirRename) settled(a Attrs, err error, copied bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case errors.Is(err, fs.ErrExist): // before ErrBusy: a store says both
+		return fmt.Errorf("somebody has stored %q meanwhile: %w: %w", r.target(a.Key), vfs.ErrNotEmpty, err)
 	case errors.Is(err, vfs.ErrBusy), errors.Is(err, fs.ErrNotExist):
 		r.busy = fmt.Errorf("%w: %w", vfs.ErrBusy, err)
 		return nil
@@ -280,7 +463,7 @@ func (r *dirRename) settled(a Attrs, err error, copied bool) error {
 func (r *dirRename) deleteCopied() error {
 	var files, markers []Attrs
 	for _, a := range r.copied {
-		if strings.HasSuffix(a.Key, "/") {
+		if isMarker(a.Key) {
 			markers = append(markers, a)
 		} else {
 			files = append(files, a)

@@ -79,6 +79,9 @@ type BatchDeleter interface {
 type CopyOptions struct {
 	// IfAbsent refuses to replace: a key that exists gives fs.ErrExist.
 	IfAbsent bool
+	// Look says that a look just before is enough for IfAbsent, where the store knows no such condition for
+	// its usual copies and would have to make the copy in another, slower way.
+	Look bool
 }
 
 // Upload is an object being written. Nothing is visible before Commit, and

@@ -29,7 +29,7 @@ type encryption struct {
 // Copy implements object.Store: CopyObject, which keeps metadata and tags, told to keep storage class and
 // encryption too. An object that is too large for one request is copied in parts, and so is one that must not
 // replace another where the server has that condition only for uploads. Where it has
-// neither, who calls has looked, and that is all there is.
+// neither, or CopyOptions.Look is set, it is looked for just before.
 func (s *Store) Copy(ctx context.Context, dst string, src object.Attrs, o object.CopyOptions) error {
 	if src.ETag == "" {
 		var err error
@@ -37,8 +37,8 @@ func (s *Store) Copy(ctx context.Context, dst string, src object.Attrs, o object
 			return err
 		}
 	}
-	if o.IfAbsent && !s.profile.condCopyDest && !(s.profile.partCopy && s.profile.condComplete) {
-		// The server knows the condition for no kind of copy: it is looked for before.
+	if o.IfAbsent && !s.profile.condCopyDest && (o.Look || !(s.profile.partCopy && s.profile.condComplete)) {
+		// The server knows the condition for no kind of copy, or not for the one that is wanted: it is looked for before.
 		switch _, err := s.Head(ctx, dst); {
 		case err == nil:
 			return &storeError{"copy", dst, fs.ErrExist, errors.New("the object exists")}

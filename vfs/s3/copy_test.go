@@ -334,3 +334,31 @@ func TestDirectoryBucket(t *testing.T) {
 		t.Errorf("requests %v, want one rename", f.counts)
 	}
 }
+
+// With Look a copy under a condition stays the usual copy: one in parts would get another ETag, and take three requests.
+func TestCopyAbsentByALook(t *testing.T) {
+	for profile, heads := range map[string]int{"aws": 0, "minio": 1, "versitygw": 1, "ceph": 1, "generic": 1} {
+		f := newFake(t)
+		f.condCopy = profile == "aws"
+		s, _ := f.open(func(o *Options) { o.Profile = profile })
+		f.set("src", []byte("new"))
+		src, err := s.Head(t.Context(), "src")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := f.count("head")
+		if err := s.Copy(t.Context(), "dst", src, object.CopyOptions{IfAbsent: true, Look: true}); err != nil {
+			t.Errorf("%s: Copy: %v", profile, err)
+		}
+		if n := f.count("head") - before; n != heads || f.count("copy") != 1 || f.count("begin") != 0 {
+			t.Errorf("%s: %d looks, want %d; %d copies, %d in parts", profile, n, heads, f.count("copy"), f.count("begin"))
+		}
+		f.set("dst", []byte("old"))
+		if err := s.Copy(t.Context(), "dst", src, object.CopyOptions{IfAbsent: true, Look: true}); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%s: Copy onto an object: %v, want fs.ErrExist", profile, err)
+		}
+		if o, _ := f.object("dst"); string(o.data) != "old" {
+			t.Errorf("%s: it is %q by now", profile, o.data)
+		}
+	}
+}
