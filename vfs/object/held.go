@@ -30,8 +30,9 @@ type Holder interface {
 
 	// Publish makes such an upload the object of its key, by any process. Of o it takes the conditions. An upload that
 	// the store does not know gives fs.ErrNotExist, unless the object is what the upload would have become, as it is
-	// when the answer to an earlier call was lost. Any error but that leaves the upload as it was.
-	Publish(ctx context.Context, key, id string, parts []Part, o PutOptions) error
+	// when the answer to an earlier call was lost. Any error but that leaves the upload as it was. It returns the object's ETag,
+	// empty where the store does not tell.
+	Publish(ctx context.Context, key, id string, parts []Part, o PutOptions) (etag string, err error)
 }
 
 // ErrInDoubt means that nobody knows whether an upload that is held has been noted. It has to stay, as the note may speak of it by now.
@@ -222,33 +223,33 @@ func (p *Parks) waits(ctx context.Context, key string) (*madeNote, error) {
 	return &madeNote{note: n}, nil
 }
 
-// publish makes the file that waits visible under its final key, and returns which that was: another process may have put
-// another file in its place, and then that is the one.
-func (p *Parks) publish(ctx context.Context, n note, absent bool) (note, error) {
+// publish makes the file that waits visible under its final key, and returns which that was, and the object's ETag: another
+// process may have put another file in its place, and then that is the one.
+func (p *Parks) publish(ctx context.Context, n note, absent bool) (_ note, etag string, _ error) {
 	store := p.store.(Holder)
 	for range holdTries {
 		parts, err := p.parts(ctx, n)
 		if err == nil {
-			err = store.Publish(ctx, n.Final, n.ID, parts, PutOptions{IfAbsent: absent})
+			etag, err = store.Publish(ctx, n.Final, n.ID, parts, PutOptions{IfAbsent: absent})
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return n, err
+			return n, etag, err
 		}
 		p.made.forget(n.Key)
 		now, rerr := p.read(ctx, p.noteKey(n.Key))
 		switch {
 		case errors.Is(rerr, fs.ErrNotExist):
-			return n, err
+			return n, "", err
 		case rerr != nil:
-			return n, errors.Join(err, rerr)
+			return n, "", errors.Join(err, rerr)
 		case now.ID == n.ID:
-			return n, errors.Join(fmt.Errorf("the store has removed the upload: %w", err), p.drop(ctx, now))
+			return n, "", errors.Join(fmt.Errorf("the store has removed the upload: %w", err), p.drop(ctx, now))
 		case now.Final != n.Final:
-			return n, fmt.Errorf("another file has taken its place: %w", vfs.ErrBusy)
+			return n, "", fmt.Errorf("another file has taken its place: %w", vfs.ErrBusy)
 		}
 		n = now
 	}
-	return n, fmt.Errorf("%q is stored again and again: %w", n.Key, vfs.ErrBusy)
+	return n, "", fmt.Errorf("%q is stored again and again: %w", n.Key, vfs.ErrBusy)
 }
 
 // parts returns the parts of an upload that waits.

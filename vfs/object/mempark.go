@@ -92,7 +92,7 @@ func (s *memSink) hold(ctx context.Context) error {
 }
 
 // Publish implements Holder.
-func (m *Mem) Publish(ctx context.Context, key, id string, parts []Part, o PutOptions) error {
+func (m *Mem) Publish(ctx context.Context, key, id string, parts []Part, o PutOptions) (string, error) {
 	m.mu.Lock()
 	stored, known := m.uploads[id]
 	etag, done := m.done[id]
@@ -100,9 +100,11 @@ func (m *Mem) Publish(ctx context.Context, key, id string, parts []Part, o PutOp
 	m.mu.Unlock()
 	if !known {
 		if _, err := m.request(ctx, "complete", key); err != nil || done {
-			return err
+			return etag, err
 		}
-		return fmt.Errorf("mem: no upload %q: %w", id, fs.ErrNotExist)
+		return "", fmt.Errorf("mem: no upload %q: %w", id, fs.ErrNotExist)
 	}
-	return (&memSink{m: m, key: key, o: o, id: id, first: parts, parts: stored}).Complete(ctx)
+	s := &memSink{m: m, key: key, o: o, id: id, first: parts, parts: stored}
+	err := s.Complete(ctx)
+	return s.etag, err
 }

@@ -140,7 +140,7 @@ func (f *FS) publish(n *madeNote, newname, dst string, o CopyOptions) error {
 		}
 	}
 	if dst == n.Final {
-		done, err = p.publish(f.ctx, n.note, o.IfAbsent)
+		done, _, err = p.publish(f.ctx, n.note, o.IfAbsent)
 	} else {
 		done, err = f.publishElsewhere(n, dst, o)
 	}
@@ -161,7 +161,7 @@ func (f *FS) publishElsewhere(n *madeNote, dst string, o CopyOptions) (note, err
 		}
 	}
 	log := f.t.log().With("key", n.Key, "predicted", n.Final, "renamed_to", dst)
-	done, err := f.t.o.Pending.publish(f.ctx, n.note, true)
+	done, etag, err := f.t.o.Pending.publish(f.ctx, n.note, true)
 	if errors.Is(err, fs.ErrExist) {
 		return done, fmt.Errorf("%q was uploaded to become %q, which exists; it waits on: %w", n.Key, n.Final, err)
 	}
@@ -169,7 +169,7 @@ func (f *FS) publishElsewhere(n *madeNote, dst string, o CopyOptions) (note, err
 		return done, err
 	}
 	a, err := f.t.store.Head(f.ctx, n.Final)
-	if err == nil && a.Size != done.Whole {
+	if err == nil && (a.Size != done.Whole || etag != "" && a.ETag != etag) {
 		err = fmt.Errorf("%q has been replaced: %w", n.Final, vfs.ErrBusy)
 	}
 	if err == nil {

@@ -284,6 +284,29 @@ func TestPublishedUnderAnotherName(t *testing.T) {
 	}
 }
 
+// Somebody stores a file of the same size under the predicted name before it is copied to the one that is wanted: it is not
+// taken for the file that was uploaded.
+func TestPredictedNameReplacedBeforeTheCopy(t *testing.T) {
+	m, process := newPublishers(t)
+	p := process()
+	p.store(t, "/x.tmp", []byte("uploaded"))
+	m.Lost = func(_ context.Context, op string, _ int, key string) error {
+		if op == "complete" && key == "x" {
+			m.Set("x", []byte("precious"))
+		}
+		return nil
+	}
+	if err := p.Rename("/x.tmp", "/y"); !errors.Is(err, vfs.ErrBusy) {
+		t.Errorf("Rename: %v, want vfs.ErrBusy", err)
+	}
+	if got, _ := m.Object("x"); string(got) != "precious" {
+		t.Errorf("x is %q", got)
+	}
+	if got, ok := m.Object("y"); ok {
+		t.Errorf("y is %q", got)
+	}
+}
+
 func TestPublishRefusals(t *testing.T) {
 	m, process := newPublishers(t)
 	p := process()

@@ -60,7 +60,7 @@ func (k *sink) hold(ctx context.Context) error {
 }
 
 // Publish implements object.Holder (CompleteMultipartUpload).
-func (s *Store) Publish(ctx context.Context, key, id string, parts []object.Part, o object.PutOptions) error {
+func (s *Store) Publish(ctx context.Context, key, id string, parts []object.Part, o object.PutOptions) (string, error) {
 	k := &sink{s: s, key: key, o: o, id: id}
 	for _, p := range parts {
 		k.first = append(k.first, part{p.Number, p.ETag, p.Sum, p.Summed, p.Size})
@@ -74,7 +74,7 @@ func (s *Store) Publish(ctx context.Context, key, id string, parts []object.Part
 	if errors.Is(err, errNoSuchUpload) {
 		err = fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
-	return err
+	return k.etag, err
 }
 
 // earlier looks whether the object that must not be replaced is this upload's own, of an earlier call whose answer was lost: then

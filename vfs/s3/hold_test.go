@@ -272,13 +272,17 @@ func Test46PartsOfTheServer(t *testing.T) {
 	if err != nil || len(parts) != 3 {
 		t.Fatalf("%d parts, %v", len(parts), err)
 	}
-	if err := s.Publish(t.Context(), "x", id, parts, object.PutOptions{}); err != nil {
+	etag, err := s.Publish(t.Context(), "x", id, parts, object.PutOptions{})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if a, err := s.Head(t.Context(), "x"); err != nil || etag == "" || etag != a.ETag {
+		t.Errorf("the ETag of what was published is %q, not %q, %v", a.ETag, etag, err)
 	}
 	if o, _ := f.object("x"); string(o.data) != string(data) {
 		t.Errorf("%d bytes", len(o.data))
 	}
-	if err := s.Publish(t.Context(), "x", "unknown", parts[:1], object.PutOptions{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.Publish(t.Context(), "x", "unknown", parts[:1], object.PutOptions{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an unknown upload: %v, want fs.ErrNotExist", err)
 	}
 }

@@ -60,7 +60,7 @@ type sink struct {
 	parts []part // part n of the scheduler at n-1
 
 	receipt object.Receipt
-	etag    string // of an object that one request has stored; empty where the answer was lost
+	etag    string // of the object; empty where the server does not tell
 }
 
 type part struct {
@@ -373,6 +373,9 @@ func (k *sink) Complete(ctx context.Context) error {
 		}
 		out = &s3.CompleteMultipartUploadOutput{}
 	}
+	if k.etag == "" && aws.ToString(out.ETag) != "" {
+		k.etag = `"` + strings.Trim(*out.ETag, `"`) + `"` // as headers have it
+	}
 	k.stored(out.VersionId, sum, summed)
 	k.over()
 	return nil
@@ -424,10 +427,14 @@ func (k *sink) same(ctx context.Context, size int64, sum uint32, summed bool, et
 	if err != nil || aws.ToInt64(out.ContentLength) != size {
 		return false, err
 	}
+	same := etag != "" && aws.ToString(out.ETag) == etag
 	if summed && out.ChecksumCRC32 != nil && out.ChecksumType != types.ChecksumTypeComposite {
-		return *out.ChecksumCRC32 == *crc(sum), nil
+		same = *out.ChecksumCRC32 == *crc(sum)
 	}
-	return etag != "" && aws.ToString(out.ETag) == etag, nil
+	if same {
+		k.etag = aws.ToString(out.ETag)
+	}
+	return same, nil
 }
 
 // etagOf returns the ETag that most servers give to an object of these parts: the
