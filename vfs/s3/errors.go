@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -36,7 +37,22 @@ func translate(ctx context.Context, op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &storeError{op, key, kindOf(ctx, err), err}
+	kind := kindOf(ctx, err)
+	if code(err) == "BadRequest" && hasLongSegment(key) {
+		// Servers with directories underneath have no such object, and cannot say so: the answer to a HEAD has no code.
+		kind = fs.ErrNotExist
+	}
+	return &storeError{op, key, kind, err}
+}
+
+// hasLongSegment reports whether a segment of the key is longer than a file name can be.
+func hasLongSegment(key string) bool {
+	for segment := range strings.SplitSeq(key, "/") {
+		if len(segment) > 255 {
+			return true
+		}
+	}
+	return false
 }
 
 // codes are the error codes of the S3 API reference, and of servers beside it.

@@ -727,3 +727,21 @@ func BenchmarkPutLarge(b *testing.B) {
 		}
 	}
 }
+
+// Servers with directories underneath answer 400, without a code, to a HEAD of a name that no file can have: there is no
+// such object. To any other key it is the server's trouble.
+func TestHeadOfANameTooLongForAFile(t *testing.T) {
+	f := newFake(t)
+	s, _ := f.open(nil)
+	f.setBefore(func(op string, _ int, w http.ResponseWriter, _ *http.Request) bool {
+		if op == "head" {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		return op == "head"
+	})
+	for key, want := range map[string]error{"d/" + strings.Repeat("n", 256): fs.ErrNotExist, "d/" + strings.Repeat("n", 255): vfs.ErrUnavailable} {
+		if _, err := s.Head(t.Context(), key); !errors.Is(err, want) {
+			t.Errorf("Head of a segment of %d bytes: %v, want %v", len(key)-2, err, want)
+		}
+	}
+}
