@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -79,6 +80,10 @@ type Permissions struct {
 	Base Perm
 	// Rules are for directories. Of several that hold for a path, that with the longest directory decides.
 	Rules []Rule
+	// Same reports whether two names of the user's tree are of one directory, where one can have several: on disks
+	// for which the case of letters does not count, by symbolic links, by the short names of Windows. Nil where
+	// names that differ are of different directories.
+	Same func(a, b string) bool
 }
 
 // Rule gives other permissions in a directory.
@@ -93,8 +98,19 @@ type Rule struct {
 }
 
 // At returns what may be done with name, a clean absolute path of the user's tree. Whether it is a
-// directory is asked only where the answer depends on it; what does not exist is none.
+// directory is asked only where the answer depends on it; what does not exist is none. Of a directory with
+// a rule that is reached by another name only that may be done which holds for both names: a link to where more
+// is allowed can itself be removed by nobody who could not do that before.
 func (p Permissions) At(name string, isDir func() bool) Perm {
+	perm := p.at(name, isDir)
+	if named := p.Named(name); named != name {
+		perm &= p.at(named, isDir)
+	}
+	return perm
+}
+
+// at is At by the name alone.
+func (p Permissions) at(name string, isDir func() bool) Perm {
 	best, perm := -1, p.Base
 	known, dir := false, false
 	for _, r := range p.Rules {
@@ -127,11 +143,43 @@ func (p Permissions) AtFile(name string) Perm { return p.At(name, func() bool { 
 // is done to dir with all that is in it: renamed, these directories would leave their rules behind.
 func (p Permissions) Below(dir string, want Perm) bool {
 	for _, r := range p.Rules {
-		if r.Dir != dir && within(r.Dir, dir) && !r.Perm.Has(want) {
+		if !r.Perm.Has(want) && p.below(r.Dir, dir) {
 			return false
 		}
 	}
 	return true
+}
+
+// below reports whether name is below dir, under whatever name.
+func (p Permissions) below(name, dir string) bool {
+	if name != dir && within(name, dir) {
+		return true
+	}
+	for d := path.Dir(name); p.Same != nil && d != "/"; d = path.Dir(d) {
+		if p.Same(d, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// Named returns a clean absolute path as the rules call it: where it, or a directory above it, is the directory of a
+// rule under another name, with the rule's name for that. The innermost such directory counts.
+func (p Permissions) Named(name string) string {
+	if p.Same == nil {
+		return name
+	}
+	for d := name; d != "/"; d = path.Dir(d) {
+		if slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.Dir == d }) {
+			return name
+		}
+		for _, r := range p.Rules {
+			if p.Same(d, r.Dir) {
+				return path.Join(r.Dir, name[len(d):])
+			}
+		}
+	}
+	return name
 }
 
 // within reports whether name is dir or below it.

@@ -1,6 +1,9 @@
 package auth
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParsePerm(t *testing.T) {
 	for in, want := range map[string]struct {
@@ -71,4 +74,42 @@ func TestPermissionsAt(t *testing.T) {
 		t.Errorf("a rule for the root gives %q below it", got)
 	}
 	p.At("/deep/secret/x", func() bool { t.Error("asked for a directory where it makes no difference"); return false })
+}
+
+// A directory with a rule has it under each of its names, and another name gives nothing that the rule's does not.
+func TestPermissionsOfOtherNames(t *testing.T) {
+	p := Permissions{Base: PermReadOnly, Same: strings.EqualFold, Rules: []Rule{
+		{Dir: "/Private", Perm: PermList, Recursive: true},
+		{Dir: "/Private/In", Perm: PermAll},
+		{Dir: "/in", Perm: PermAll, Recursive: true},
+		{Dir: "/top/Secret", Perm: 0, Recursive: true},
+	}}
+	for name, want := range map[string]Perm{
+		"/Private/f":      PermList,
+		"/private/f":      PermList,
+		"/PRIVATE":        PermList,
+		"/privates":       PermReadOnly,
+		"/PRIVATE/a/b":    PermList,
+		"/Private/in/f":   PermList, // not all: its directory by name has a rule that says less
+		"/Private/In/f":   PermAll,
+		"/private/in/f":   PermReadOnly,
+		"/in/f":           PermAll,
+		"/IN/f":           PermReadOnly,
+		"/Top/SECRET/x/y": 0,
+		"/top":            PermReadOnly,
+	} {
+		if got := p.AtFile(name); got != want {
+			t.Errorf("At(%q) = %q, want %q", name, got, want)
+		}
+	}
+	for dir, want := range map[string]bool{"/top": false, "/TOP": false, "/Top": false, "/private": true, "/IN": true, "/x": true} {
+		if got := p.Below(dir, PermRename); got != want {
+			t.Errorf("Below(%q) = %v, want %v", dir, got, want)
+		}
+	}
+	for name, want := range map[string]string{"/private/in/f": "/Private/In/f", "/PRIVATE/x": "/Private/x", "/x/y": "/x/y", "/": "/"} {
+		if got := p.Named(name); got != want {
+			t.Errorf("Named(%q) = %q, want %q", name, got, want)
+		}
+	}
 }

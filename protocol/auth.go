@@ -135,6 +135,9 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		s.loginUnavailable()
 		return
 	}
+	if len(account.Permissions.Rules) > 0 {
+		account.Permissions.Same = s.sameDir(fsys)
+	}
 	s.account, s.fs, s.cwd, s.failures = a, fsys, s.startDir(ctx, a, fsys), 0
 	s.adopt()
 	s.introduce()
@@ -147,6 +150,16 @@ func (s *session) enter(ctx context.Context, req auth.Request, a *auth.Account, 
 		text = "Login successful"
 	}
 	s.send(code, strings.Split(strings.TrimRight(text, "\n"), "\n"))
+}
+
+// sameDir asks a tree whether two names are of one directory, for the rules about directories. Within the
+// limits of a command that needs no request to a bucket.
+func (s *session) sameDir(fsys afero.Fs) func(a, b string) bool {
+	return func(a, b string) bool {
+		ctx, cancel := context.WithTimeout(s.ctx, s.srv.commandTimeout())
+		defer cancel()
+		return vfs.SameDir(vfs.WithContext(ctx, fsys), a, b)
+	}
 }
 
 // startDir is where the session begins: where the account says, or in the root if that is no directory.

@@ -3,6 +3,7 @@ package protocol
 import (
 	"fmt"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,9 @@ func (f factSet) String() string {
 
 // factsFormat is an entry of MLSD: facts, a space, the name.
 func (s *session) factsFormat(fsys afero.Fs) entryWriter {
+	// Under which name the rules know the directory is asked once, not for each entry.
+	rights, dir, named := s.account.Permissions, "", ""
+	rights.Same = nil
 	return func(b []byte, e listed) []byte {
 		target := ""
 		if e.fi.Mode()&os.ModeSymlink != 0 {
@@ -87,10 +91,20 @@ func (s *session) factsFormat(fsys afero.Fs) entryWriter {
 				target = ""
 			}
 		}
-		if e.kind == "" {
+		var may auth.Perm
+		if e.kind != "" { // the directory, or its parent
+			may = s.mayAt(s.account.Permissions, e.path, e.fi)
+		} else {
+			if d := path.Dir(e.path); d != dir {
+				dir, named = d, s.account.Permissions.Named(d)
+			}
+			may = s.mayAt(rights, e.path, e.fi)
+			if named != dir {
+				may &= s.mayAt(rights, path.Join(named, path.Base(e.path)), e.fi)
+			}
 			e.kind = kindOf(e.fi, target)
 		}
-		b = s.appendFacts(b, e.path, e.fi, e.kind)
+		b = s.appendFacts(b, may, e.fi, e.kind)
 		b = append(b, ' ')
 		return append(b, printable(e.name)...)
 	}
@@ -110,7 +124,19 @@ func kindOf(fi os.FileInfo, target string) string {
 	return "OS.unix=symlink"
 }
 
-func (s *session) appendFacts(b []byte, p string, fi os.FileInfo, kind string) []byte {
+// mayAt is what the user may do with what a listing shows.
+func (s *session) mayAt(rights auth.Permissions, p string, fi os.FileInfo) auth.Perm {
+	if s.facts&factPerm == 0 {
+		return 0
+	}
+	may := rights.At(p, fi.IsDir)
+	if fi.IsDir() && !rights.Below(p, auth.PermRename) {
+		may &^= auth.PermRename
+	}
+	return may
+}
+
+func (s *session) appendFacts(b []byte, may auth.Perm, fi os.FileInfo, kind string) []byte {
 	f := s.facts
 	if f&factType != 0 {
 		b = append(append(append(b, "type="...), kind...), ';')
@@ -127,10 +153,6 @@ func (s *session) appendFacts(b []byte, p string, fi os.FileInfo, kind string) [
 	}
 	if f&factPerm != 0 {
 		b = append(b, "perm="...)
-		may := s.account.Permissions.At(p, fi.IsDir)
-		if fi.IsDir() && !s.account.Permissions.Below(p, auth.PermRename) {
-			may &^= auth.PermRename
-		}
 		b = appendPermFact(b, may, fi.IsDir())
 		b = append(b, ';')
 	}
@@ -185,7 +207,7 @@ func (s *session) cmdMLST(p string) {
 		s.failure("MLST", p, err, asking)
 		return
 	}
-	s.send(250, []string{"Listing " + p, string(s.appendFacts(nil, p, fi, kindOf(fi, ""))) + " " + p, "End"})
+	s.send(250, []string{"Listing " + p, string(s.appendFacts(nil, s.mayAt(s.account.Permissions, p, fi), fi, kindOf(fi, ""))) + " " + p, "End"})
 }
 
 // cmdSIZE tells a file's size in bytes, RFC 3659 section 4. Where line ends are converted the

@@ -226,6 +226,9 @@ func (k *Keep) Space(name string) (int64, error) { return Space(k.fsys, name) }
 // Allowance returns how many bytes the user may still store: see [Allower].
 func (k *Keep) Allowance(name string) (int64, error) { return Allowance(k.fsys, name) }
 
+// SameDir reports whether two names are of one directory: see [Aliaser].
+func (k *Keep) SameDir(a, b string) bool { return SameDir(k.fsys, a, b) }
+
 // Hash returns a digest of a file that is known without reading it: see [Hasher].
 func (k *Keep) Hash(name, algo string) ([]byte, error) { return Hash(k.fsys, name, algo) }
 

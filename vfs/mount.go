@@ -278,6 +278,15 @@ func (m *Mount) Allowance(name string) (int64, error) {
 	return left, rename(p.outer, err)
 }
 
+// SameDir reports whether two names are of one directory of one tree: see [Aliaser]. Mount points, and what is above them, have one name.
+func (m *Mount) SameDir(a, b string) bool {
+	p, q := m.find(a), m.find(b)
+	if p.outer == q.outer {
+		return true
+	}
+	return p.point == q.point && !p.always() && !q.always() && SameDir(p.fsys, p.inner, q.inner)
+}
+
 // Mkdir makes a directory.
 func (m *Mount) Mkdir(name string, perm os.FileMode) error {
 	p := m.find(name)

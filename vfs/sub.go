@@ -158,6 +158,13 @@ func (s *Sub) Allowance(name string) (int64, error) {
 	return left, rename(outer, err)
 }
 
+// SameDir reports whether two names are of one directory: see [Aliaser].
+func (s *Sub) SameDir(a, b string) bool {
+	_, a = s.in(a)
+	_, b = s.in(b)
+	return SameDir(s.fsys, a, b)
+}
+
 // Mkdir makes a directory.
 func (s *Sub) Mkdir(name string, perm os.FileMode) error {
 	outer, inner := s.in(name)

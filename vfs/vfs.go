@@ -150,6 +150,7 @@ type Wrapper interface {
 	Replacer
 	Spacer
 	Allower
+	Aliaser
 	Releaser
 }
 

@@ -96,6 +96,38 @@ func TestWrappersConform(t *testing.T) {
 	}
 }
 
+// Every wrapper passes on that a directory has two names.
+func TestSameDir(t *testing.T) {
+	inner := disk(t, "/home/u/dir/sub", "/home/u/other")
+	if err := inner.SymlinkIfPossible("dir", "/home/u/link"); err != nil {
+		t.Skip(err)
+	}
+	write(t, inner, "/home/u/file", "x")
+	sub := vfs.NewSub(inner, "/home/u")
+	for name, fsys := range map[string]afero.Fs{
+		"local":               vfs.NewSub(vfs.NewSub(inner, "/home"), "/u"),
+		"keep":                vfs.NewKeep(sub, false),
+		"root of a mount":     mount(t, sub, map[string]afero.Fs{"/m": disk(t, "/dir")}),
+		"bound":               vfs.WithContext(t.Context(), mount(t, sub, nil)),
+		"below a mount point": vfs.NewSub(mount(t, disk(t), map[string]afero.Fs{"/a/b": sub}), "/a/b"),
+	} {
+		for _, c := range []struct {
+			a, b string
+			want bool
+		}{
+			{"/link", "/dir", true}, {"/link/sub", "/dir/sub", true}, {"/dir", "/dir", true}, {"/dir", "/other", false},
+			{"/dir", "/dir/sub", false}, {"/file", "/dir", false}, {"/none", "/dir", false}, {"/dir", "/none", false}, {"/m/dir", "/dir", false},
+		} {
+			if got := vfs.SameDir(fsys, c.a, c.b); got != c.want {
+				t.Errorf("%s: SameDir(%q, %q) = %v", name, c.a, c.b, got)
+			}
+		}
+	}
+	if vfs.SameDir(afero.NewMemMapFs(), "/a", "/A") || !vfs.SameDir(afero.NewMemMapFs(), "/a", "/a") {
+		t.Error("a tree that knows nothing of other names")
+	}
+}
+
 func TestSubNames(t *testing.T) {
 	inner := disk(t, "/home/u/dir", "/home/other")
 	sub := vfs.NewSub(inner, "home/./u/")

@@ -96,6 +96,7 @@ var (
 	_ vfs.Contexter   = (*FS)(nil)
 	_ vfs.Resumer     = (*FS)(nil)
 	_ vfs.Typed       = (*FS)(nil)
+	_ vfs.Aliaser     = (*FS)(nil)
 	_ vfs.Releaser    = (*FS)(nil)
 )
 
@@ -180,15 +181,27 @@ func (l *FS) inside(op, name string) (string, error) {
 
 // Stat describes a file or directory, following links inside the tree.
 func (l *FS) Stat(name string) (os.FileInfo, error) {
-	rel, err := l.in("stat", name)
+	fi, err := l.stat("stat", name)
+	if err != nil {
+		return nil, err
+	}
+	if path.Clean("/"+name) == "/" {
+		return rootInfo(".", fi), nil
+	}
+	return fi, nil
+}
+
+// stat is Stat as the system tells it.
+func (l *FS) stat(op, name string) (os.FileInfo, error) {
+	rel, err := l.in(op, name)
 	if err != nil {
 		return nil, err
 	}
 	fi, err := l.root.Stat(rel)
 	if err != nil {
-		return nil, l.fail("stat", name, err)
+		return nil, l.fail(op, name, err)
 	}
-	return rootInfo(rel, fi), nil
+	return fi, nil
 }
 
 // StatFile describes what is no directory.
@@ -252,6 +265,16 @@ func (l *FS) SymlinkIfPossible(target, name string) error {
 		return l.fail("symlink", name, err)
 	}
 	return nil
+}
+
+// SameDir implements vfs.Aliaser: the system knows by which names it reaches a directory.
+func (l *FS) SameDir(a, b string) bool {
+	x, err := l.stat("stat", a)
+	if err != nil || !x.IsDir() {
+		return false
+	}
+	y, err := l.stat("stat", b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // Mkdir makes a directory.

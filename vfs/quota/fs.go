@@ -51,6 +51,9 @@ func (q *FS) Allowance(string) (int64, error) {
 	return q.l.left(q.limit).Bytes, nil
 }
 
+// SameDir reports whether two names are of one directory: see [vfs.Aliaser].
+func (q *FS) SameDir(a, b string) bool { return vfs.SameDir(q.fsys, a, b) }
+
 // Space returns how many bytes may still be stored: what is free, or what is allowed if that is less.
 func (q *FS) Space(name string) (int64, error) {
 	free, err := vfs.Space(q.fsys, name)

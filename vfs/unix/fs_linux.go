@@ -114,6 +114,13 @@ func (u *FS) Space(name string) (free int64, err error) {
 // Allowance implements vfs.Allower: the system does not tell.
 func (u *FS) Allowance(name string) (int64, error) { return vfs.Allowance(u.inner, name) }
 
+// SameDir implements vfs.Aliaser. What the user cannot look at is no directory to them.
+func (u *FS) SameDir(a, b string) bool {
+	same := false
+	err := u.id.as(func() error { same = vfs.SameDir(u.inner, a, b); return nil })
+	return err == nil && same
+}
+
 // Mkdir makes a directory.
 func (u *FS) Mkdir(name string, perm os.FileMode) error {
 	return u.id.as(func() error { return u.inner.Mkdir(name, perm) })
