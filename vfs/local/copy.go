@@ -20,8 +20,11 @@ var (
 // Copy copies a file: see [vfs.Copier]. The kernel moves the bytes, or shares them
 // where the file system can; the copy grows in a hidden file also without
 // [Options.Atomic]. It gets the old file's permission bits, unless it replaces a file: then that one's stay.
-func (l *FS) Copy(oldname, newname string) error {
-	if err := l.copyFile(oldname, newname); err != nil {
+func (l *FS) Copy(oldname, newname string) error { return l.copyTo(oldname, newname, 0) }
+
+// copyTo is Copy with further flags for the opening of the copy.
+func (l *FS) copyTo(oldname, newname string, flag int) error {
+	if err := l.copyFile(oldname, newname, flag); err != nil {
 		if e, ok := err.(*fs.PathError); ok {
 			err = e.Err
 		}
@@ -30,7 +33,7 @@ func (l *FS) Copy(oldname, newname string) error {
 	return nil
 }
 
-func (l *FS) copyFile(oldname, newname string) error {
+func (l *FS) copyFile(oldname, newname string, flag int) error {
 	oldrel, err := l.in("copy", oldname)
 	if err != nil {
 		return err
@@ -53,7 +56,7 @@ func (l *FS) copyFile(oldname, newname string) error {
 	if old, err := l.root.Stat(newrel); err == nil && os.SameFile(old, fi) {
 		return fs.ErrExist
 	}
-	dst, err := l.replace(newname, newrel, fi.Mode().Perm())
+	dst, err := l.replace(newname, newrel, fi.Mode().Perm(), flag)
 	if err != nil {
 		return err
 	}
@@ -89,14 +92,14 @@ func (l *FS) Replace(name string) (afero.File, error) {
 		}
 		return nil, err
 	}
-	f, err := l.replace(name, rel, 0o666)
+	f, err := l.replace(name, rel, 0o666, 0)
 	if err != nil {
 		return nil, l.fail("open", name, err)
 	}
 	return f, nil
 }
 
-func (l *FS) replace(name, rel string, perm os.FileMode) (*File, error) {
-	o := opening{l: l, name: name, rel: rel, flag: os.O_WRONLY | os.O_CREATE | os.O_TRUNC, perm: perm, anew: true}
+func (l *FS) replace(name, rel string, perm os.FileMode, flag int) (*File, error) {
+	o := opening{l: l, name: name, rel: rel, flag: os.O_WRONLY | os.O_CREATE | os.O_TRUNC | flag, perm: perm, anew: true}
 	return o.aside()
 }
