@@ -25,8 +25,9 @@ const (
 	renameWorkers = 16
 	// deleteBatch is how many objects one request removes: the most that S3 takes.
 	deleteBatch = 1000
-	// noteDir holds the notes of directory renames under way, below the tree's prefix.
-	noteDir = ".ftpgw/rename/"
+	// noteDir holds the notes of directory renames under way, in the scratch place: there the janitor finds one that nobody has
+	// needed again, and it keeps no home from being removed.
+	noteDir = "rename/"
 	// noteFor is how long a note counts: a rename that was broken off has been repeated by then.
 	noteFor = 24 * time.Hour
 )
@@ -220,7 +221,7 @@ func (r *dirRename) target(key string) string { return r.dst + key[len(r.src):] 
 // note returns the key of the note.
 func (r *dirRename) note() string {
 	sum := sha256.Sum256([]byte(r.src + "\x00" + r.dst))
-	return r.f.t.prefix + noteDir + hex.EncodeToString(sum[:])
+	return r.f.t.hidden + noteDir + hex.EncodeToString(sum[:])
 }
 
 func (r *dirRename) writeNote() error {

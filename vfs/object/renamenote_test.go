@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/ftp-gateway/ftp-gateway/vfs"
 	"github.com/ftp-gateway/ftp-gateway/vfs/object"
@@ -152,4 +153,33 @@ func Test45AnswerOfACopyIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantContents(t, m, renameDirAfter())
+}
+
+// The note of a rename in a home lies in the scratch place of the back end: the janitor looks there, and a home with
+// nothing in it can be removed.
+func TestRenameNoteIsInTheScratchPlace(t *testing.T) {
+	m := object.NewMem(object.NewBudget(16<<20), 64<<10)
+	f := tree(t, m, false, object.Options{Prefix: "home/u", Scratch: ".ftpgw/"})
+	m.Set("home/u/", nil)
+	m.Set("home/u/d/a", []byte("a"))
+	m.Fault = object.FailNth("delete", 1, errKilled)
+	if err := f.Rename("/d", "/e"); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	m.Fault = nil
+	for _, key := range []string{"home/u/d/a", "home/u/e/a"} {
+		if err := m.Delete(t.Context(), key, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tree(t, m, false, object.Options{}).RemoveDir("/home/u"); err != nil {
+		t.Errorf("removing the empty home: %v; there is %q", err, m.Keys())
+	}
+	p, err := object.NewParks(m, ".ftpgw/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := p.Sweep(t.Context(), -time.Hour); n != 1 || err != nil || len(m.Keys()) > 0 {
+		t.Errorf("Sweep: %d, %v; there is %q", n, err, m.Keys())
+	}
 }
