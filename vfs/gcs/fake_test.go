@@ -2,16 +2,12 @@ package gcs
 
 import (
 	"bytes"
-	"context"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"maps"
-	"mime"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -94,14 +90,6 @@ type resourceAttrs struct {
 	StorageClass       string            `json:"storageClass,omitempty"`
 	CustomTime         string            `json:"customTime,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"`
-}
-
-type session struct {
-	key, ctype string
-	attrs      resourceAttrs
-	match      string // ifGenerationMatch
-	data       []byte
-	done       *stored
 }
 
 const testBucket = "cams"
@@ -313,48 +301,6 @@ func md5Of(data []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func (f *fake) insert(w http.ResponseWriter, r *http.Request) {
-	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		f.t.Errorf("insert: %v", err)
-	}
-	mr := multipart.NewReader(r.Body, params["boundary"])
-	var meta struct {
-		Name, ContentType, CRC32C string
-		resourceAttrs
-	}
-	part, err := mr.NextPart()
-	if err == nil {
-		err = json.NewDecoder(part).Decode(&meta)
-	}
-	var data []byte
-	if err == nil {
-		if part, err = mr.NextPart(); err == nil {
-			data, err = io.ReadAll(part)
-		}
-	}
-	if err == nil {
-		if _, err = mr.NextPart(); err == io.EOF {
-			err = nil
-		}
-	}
-	if err != nil {
-		return // the client broke off
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if meta.CRC32C != "" && meta.CRC32C != encodeSum(crc32.Checksum(data, castagnoli)) {
-		fail(w, 400, "invalid", "Provided CRC32C does not match calculated")
-		return
-	}
-	if f.refused(w, r.URL.Query().Get("ifGenerationMatch"), meta.Name) {
-		return
-	}
-	o := f.put(meta.Name, data, meta.ContentType)
-	o.attrs = meta.resourceAttrs
-	answer(w, meta.Name, o)
-}
-
 // refused answers for the precondition ifGenerationMatch, "" for none.
 func (f *fake) refused(w http.ResponseWriter, match string, key string) bool {
 	gen := "0"
@@ -366,81 +312,6 @@ func (f *fake) refused(w http.ResponseWriter, match string, key string) bool {
 		return true
 	}
 	return false
-}
-
-func (f *fake) begin(w http.ResponseWriter, r *http.Request) {
-	var meta struct {
-		Name, ContentType string
-		resourceAttrs
-	}
-	if err := json.NewDecoder(r.Body).Decode(&meta); err != nil {
-		f.t.Errorf("begin: %v", err)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	match := r.URL.Query().Get("ifGenerationMatch")
-	if f.refused(w, match, meta.Name) {
-		return
-	}
-	id := fmt.Sprint("s", len(f.sessions))
-	f.sessions[id] = &session{key: meta.Name, ctype: meta.ContentType, attrs: meta.resourceAttrs, match: match}
-	w.Header().Set("Location", "/upload/storage/v1/b/"+testBucket+"/o?uploadType=resumable&upload_id="+id)
-}
-
-func (f *fake) chunk(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	s := f.sessions[r.URL.Query().Get("upload_id")]
-	f.mu.Unlock()
-	if s == nil {
-		fail(w, 404, "notFound", "Not Found")
-		return
-	}
-	span, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
-	var data []byte
-	if span != "*" {
-		// What has come before the connection broke is kept, in whole units.
-		data, _ = io.ReadAll(r.Body)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if s.done != nil {
-		answer(w, s.key, s.done)
-		return
-	}
-	if span != "*" {
-		from, _, _ := strings.Cut(span, "-")
-		if start, err := strconv.Atoi(from); err != nil || start != len(s.data) {
-			f.t.Errorf("chunk %q, but the session has %d bytes", span, len(s.data))
-		}
-		want := r.ContentLength
-		if total == "*" && want%chunkUnit != 0 {
-			f.t.Errorf("chunk of %d bytes is no multiple of 256 KiB", want)
-		}
-		if f.maxPersist > 0 {
-			data = data[:min(len(data), f.maxPersist)]
-		}
-		if int64(len(data)) < want {
-			data = data[:len(data)/chunkUnit*chunkUnit]
-		}
-		s.data = append(s.data, data...)
-	}
-	if n, err := strconv.Atoi(total); err == nil && n == len(s.data) {
-		if h := r.Header.Get("X-Goog-Hash"); h != "crc32c="+encodeSum(crc32.Checksum(s.data, castagnoli)) {
-			fail(w, 400, "invalid", "Provided hash does not match: "+h)
-			return
-		}
-		if f.refused(w, s.match, s.key) {
-			return
-		}
-		s.done = f.put(s.key, s.data, s.ctype)
-		s.done.attrs = s.attrs
-		answer(w, s.key, s.done)
-		return
-	}
-	w.Header().Set("X-Http-Status-Code-Override", "308")
-	if len(s.data) > 0 {
-		w.Header().Set("Range", fmt.Sprintf("bytes=0-%d", len(s.data)-1))
-	}
 }
 
 func (f *fake) object(w http.ResponseWriter, r *http.Request) {
@@ -527,75 +398,6 @@ func (f *fake) media(w http.ResponseWriter, r *http.Request, o *stored) {
 	w.Write(data)
 }
 
-// compose is objects.compose with its preconditions and the checksum of the whole.
-func (f *fake) compose(w http.ResponseWriter, r *http.Request) {
-	key := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o/"), "/compose")
-	var in struct {
-		Destination struct {
-			ContentType, CRC32C string
-			resourceAttrs
-		}
-		SourceObjects []struct {
-			Name                string
-			Generation          string
-			ObjectPreconditions struct{ IfGenerationMatch string }
-		}
-	}
-	if err := json.NewDecoder(r.Body).Decode(&in); err != nil || len(in.SourceObjects) > 32 {
-		fail(w, 400, "invalid", "bad compose")
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.refused(w, r.URL.Query().Get("ifGenerationMatch"), key) {
-		return
-	}
-	var data []byte
-	for _, src := range in.SourceObjects {
-		o := f.objects[src.Name]
-		if o == nil || src.Generation != "" && src.Generation != strconv.FormatInt(o.gen, 10) {
-			fail(w, 404, "notFound", "No such object: "+testBucket+"/"+src.Name)
-			return
-		}
-		if f.refused(w, src.ObjectPreconditions.IfGenerationMatch, src.Name) {
-			return
-		}
-		data = append(data, o.data...)
-	}
-	if in.Destination.CRC32C != "" && in.Destination.CRC32C != encodeSum(crc32.Checksum(data, castagnoli)) {
-		fail(w, 400, "invalid", "Provided CRC32C does not match calculated")
-		return
-	}
-	o := f.put(key, data, in.Destination.ContentType)
-	o.attrs = in.Destination.resourceAttrs
-	answer(w, key, o)
-}
-
-func (f *fake) rewrite(w http.ResponseWriter, r *http.Request) {
-	src, dst, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o/"), "/rewriteTo/b/"+testBucket+"/o/")
-	body, _ := io.ReadAll(r.Body)
-	if len(bytes.TrimSpace(body)) > 2 {
-		f.t.Errorf("rewrite with metadata %s: the source's would be lost", body)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	o := f.objects[src]
-	if o == nil {
-		fail(w, 404, "notFound", "No such object: "+testBucket+"/"+src)
-		return
-	}
-	if !f.conditions(w, r, o, f.objects[dst]) {
-		return
-	}
-	if r.URL.Query().Get("rewriteToken") == "" && len(o.data) > 100 {
-		fmt.Fprintf(w, `{"done":false,"rewriteToken":"more","totalBytesRewritten":"100","objectSize":"%d"}`, len(o.data))
-		return
-	}
-	n := f.put(dst, o.data, o.ctype)
-	n.meta, n.class = o.meta, o.class
-	json.NewEncoder(w).Encode(map[string]any{"done": true, "resource": resourceOf(dst, n)})
-}
-
 // list gives items and prefixes in one order, as the service counts them: both
 // towards maxResults.
 func (f *fake) list(w http.ResponseWriter, r *http.Request) {
@@ -646,30 +448,6 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(page)
 }
 
-// upload writes data in one piece and commits it.
-func upload(ctx context.Context, s *Store, key string, data []byte, o object.PutOptions) error {
-	u, err := s.Put(ctx, key, o)
-	if err != nil {
-		return err
-	}
-	if _, err := u.Write(data); err != nil {
-		u.Abort(ctx)
-		return err
-	}
-	return u.Commit(ctx)
-}
-
-// content returns n bytes that do not repeat at any part's border.
-func content(n int) []byte {
-	b := make([]byte, n)
-	x := uint32(n) | 1
-	for i := range b {
-		x = x*1664525 + 1013904223
-		b[i] = byte(x >> 24)
-	}
-	return b
-}
-
 // matches tells whether a precondition on a generation holds for an object, or for none.
 func matches(r *http.Request, name string, o *stored) bool {
 	want := r.URL.Query().Get(name)
@@ -687,40 +465,4 @@ func (f *fake) conditions(w http.ResponseWriter, r *http.Request, src, dst *stor
 	}
 	fail(w, 412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 	return false
-}
-
-func (f *fake) move(w http.ResponseWriter, r *http.Request) {
-	if f.noMove {
-		fail(w, 404, "notFound", "Not Found")
-		return
-	}
-	src, dst, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/o/"), "/moveTo/o/")
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	o := f.objects[src]
-	if o == nil {
-		fail(w, 404, "notFound", "No such object: "+testBucket+"/"+src)
-		return
-	}
-	if !f.conditions(w, r, o, f.objects[dst]) {
-		return
-	}
-	n := f.put(dst, o.data, o.ctype)
-	n.meta, n.class = o.meta, o.class
-	delete(f.objects, src)
-	answer(w, dst, n)
-}
-
-// renameFolder begins an operation and does all of it at once.
-func (f *fake) renameFolder(w http.ResponseWriter, r *http.Request) {
-	src, dst, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/storage/v1/b/"+testBucket+"/folders/"), "/renameTo/folders/")
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for key, o := range f.objects {
-		if rest, ok := strings.CutPrefix(key, src); ok {
-			f.objects[dst+rest] = o
-			delete(f.objects, key)
-		}
-	}
-	fmt.Fprint(w, `{"name":"projects/_/buckets/b/operations/op 1","done":false}`)
 }

@@ -2,16 +2,12 @@ package object_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/spf13/afero"
@@ -301,187 +297,6 @@ func Test31NoStaleParts(t *testing.T) {
 	wantOnly(t, m, "f", append(whole[:parkPart:parkPart], other...))
 }
 
-// 32. Two sessions resume the same file: one gets vfs.ErrBusy, in one process and in two.
-func Test32TwoSessions(t *testing.T) {
-	whole := bytesOf(3 * parkPart)
-	for _, two := range []bool{false, true} {
-		t.Run(fmt.Sprint("two processes=", two), func(t *testing.T) {
-			p, m := newParks(t)
-			cutUpload(t, p, "/f", whole[:parkPart+9])
-			first, second := p, p
-			if two {
-				first, second = newProcess(t, m, p.b), newProcess(t, m, p.b)
-			}
-			// Both have seen the note before one of them takes it.
-			var both sync.WaitGroup
-			both.Add(2)
-			m.Fault = func(_ context.Context, op string, _ int, key string) error {
-				if two && op == "parts" {
-					both.Done()
-					both.Wait()
-				}
-				return nil
-			}
-			type result struct {
-				f   afero.File
-				err error
-			}
-			results := make(chan result, 2)
-			for _, q := range []*process{first, second} {
-				go func() {
-					f, err := q.OpenAt("/f", parkPart+9)
-					results <- result{f, err}
-				}()
-			}
-			a, b := <-results, <-results
-			if a.err != nil {
-				a, b = b, a
-			}
-			if a.err != nil || !errors.Is(b.err, vfs.ErrBusy) {
-				t.Fatalf("%v and %v; want one success and one vfs.ErrBusy", a.err, b.err)
-			}
-			m.Fault = nil
-			if _, err := a.f.Write(whole[parkPart+9:]); err != nil {
-				t.Fatal(err)
-			}
-			if err := a.f.Close(); err != nil {
-				t.Fatal(err)
-			}
-			wantOnly(t, m, "f", whole)
-		})
-	}
-}
-
-// SIZE tells of a cut upload a moment before its session lets go of it: who goes on at once waits for that, and no longer than for a
-// few seconds. One that is under way is refused at once.
-func Test32ResumeWaitsForTheParking(t *testing.T) {
-	const at = parkPart + 9
-	whole := bytesOf(3 * parkPart)
-	for name, test := range map[string]func(t *testing.T, p *process, resumed <-chan error, cancel, parked func()){
-		"parked": func(t *testing.T, p *process, resumed <-chan error, _, parked func()) {
-			parked()
-			if err := <-resumed; err != nil {
-				t.Errorf("REST and STOR: %v", err)
-			}
-		},
-		"called off": func(t *testing.T, p *process, resumed <-chan error, cancel, parked func()) {
-			cancel()
-			if err := <-resumed; !errors.Is(err, context.Canceled) {
-				t.Errorf("REST and STOR: %v, want context.Canceled", err)
-			}
-			parked()
-		},
-		"too long": func(t *testing.T, p *process, resumed <-chan error, _, parked func()) {
-			start := time.Now()
-			if err := <-resumed; !errors.Is(err, vfs.ErrBusy) || time.Since(start) > 10*time.Second {
-				t.Errorf("REST and STOR: %v after %v, want vfs.ErrBusy after a few seconds", err, time.Since(start))
-			}
-			parked()
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, m := newParks(t)
-				var notes atomic.Int32
-				stored, answer := make(chan struct{}), make(chan struct{})
-				m.Lost = func(_ context.Context, op string, _ int, key string) error {
-					// The first note is that of its beginning.
-					if op == "single" && strings.HasPrefix(key, ".ftpgw/parked/") && notes.Add(1) == 2 {
-						close(stored)
-						<-answer
-					}
-					return nil
-				}
-				f := startUpload(t, p, "/f", whole[:at])
-				if _, err := p.OpenAt("/f", parkPart); !errors.Is(err, vfs.ErrBusy) {
-					t.Errorf("beside an upload under way: %v, want vfs.ErrBusy", err)
-				}
-				cut := make(chan error, 1)
-				go func() { cut <- vfs.Abort(f, errors.New("cut")) }()
-				<-stored
-				if got := sizeOf(t, p, "/f"); got != at {
-					t.Fatalf("SIZE %d, want %d", got, at)
-				}
-				ctx, cancel := context.WithCancel(t.Context())
-				resumed := make(chan error, 1)
-				go func() {
-					f, err := vfs.OpenAt(vfs.WithContext(ctx, p.FS), "/f", at)
-					if err == nil {
-						if _, err = f.Write(whole[at:]); err == nil {
-							err = f.Close()
-						}
-					}
-					resumed <- err
-				}()
-				synctest.Wait()
-				select {
-				case err := <-resumed:
-					t.Errorf("it does not wait: %v", err)
-					resumed <- err
-				default:
-				}
-				test(t, p, resumed, cancel, func() {
-					close(answer)
-					if err := <-cut; err != nil {
-						t.Error(err)
-					}
-				})
-				cancel()
-				if name != "parked" {
-					if err := goOn(p, "/f", at, whole[at:]); err != nil {
-						t.Errorf("behind it: %v", err)
-					}
-				}
-				wantOnly(t, m, "f", whole)
-			})
-		})
-	}
-}
-
-// 33. The parked upload was removed by a lifecycle rule: REST gives vfs.ErrBadOffset, and then STOR from 0 works.
-func Test33Lifecycle(t *testing.T) {
-	whole := bytesOf(3 * parkPart)
-	p, m := newParks(t)
-	cutUpload(t, p, "/f", whole[:2*parkPart+1])
-	m.ExpireUploads()
-	if size := sizeOf(t, p, "/f"); size != -1 {
-		t.Errorf("SIZE %d of what is gone", size)
-	}
-	if err := goOn(p, "/f", 2*parkPart+1, whole[2*parkPart+1:]); !errors.Is(err, vfs.ErrBadOffset) {
-		t.Errorf("REST: %v, want vfs.ErrBadOffset", err)
-	}
-	f := startUpload(t, p, "/f", whole)
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantOnly(t, m, "f", whole)
-}
-
-// STOR from the beginning and DELE give up what was parked.
-func TestParkGivenUp(t *testing.T) {
-	whole := bytesOf(3 * parkPart)
-	p, m := newParks(t)
-	cutUpload(t, p, "/f", whole[:2*parkPart+1])
-	if err := startUpload(t, p, "/f", whole[:5]).Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantOnly(t, m, "f", whole[:5])
-	cutUpload(t, p, "/f", whole[:2*parkPart+1])
-	if err := p.RemoveFile("/f"); err != nil {
-		t.Fatal(err)
-	}
-	if keys := m.Keys(); len(keys) > 0 || m.Pending() > 0 {
-		t.Errorf("left: %q, %d uploads", keys, m.Pending())
-	}
-	cutUpload(t, p, "/g", whole[:7])
-	if err := p.RemoveFile("/g"); err != nil {
-		t.Errorf("DELE of what is only parked: %v", err)
-	}
-	if err := p.RemoveFile("/g"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("DELE of nothing: %v", err)
-	}
-}
-
 // What the store has refused is not parked.
 func TestRefusedIsNotParked(t *testing.T) {
 	p, m := newParks(t)
@@ -529,54 +344,6 @@ func TestScratchIsHidden(t *testing.T) {
 		if err != nil || strings.HasPrefix(fi.Name(), ".ftpgw") {
 			t.Errorf("listed: %v, %v", fi, err)
 		}
-	}
-}
-
-// 35. The janitor removes what nobody goes on with, and nothing else: not what is young, and not what is under way.
-func Test35Janitor(t *testing.T) {
-	whole := bytesOf(3 * parkPart)
-	p, m := newParks(t)
-	m.Set("f", whole[:3])
-	cutUpload(t, p, "/parked", whole[:2*parkPart+1])
-	cutUpload(t, p, "/small", whole[:100])
-	m.Set(".ftpgw/append/crashed", whole[:9])
-	running := startUpload(t, p, "/running", whole)
-	if n, err := p.parks.Sweep(t.Context(), time.Hour); n != 0 || err != nil {
-		t.Errorf("Sweep of what is young: %d, %v", n, err)
-	}
-	if size := sizeOf(t, p, "/parked"); size != 2*parkPart+1 {
-		t.Errorf("SIZE %d after a sweep", size)
-	}
-	if n, err := p.parks.Sweep(t.Context(), -time.Hour); n != 3 || err != nil {
-		t.Errorf("Sweep: %d, %v; want 3", n, err)
-	}
-	for _, name := range []string{"/parked", "/small"} {
-		if size := sizeOf(t, p, name); size != -1 {
-			t.Errorf("SIZE of %s is %d behind the janitor", name, size)
-		}
-	}
-	if err := running.Close(); err != nil {
-		t.Errorf("the running upload: %v", err)
-	}
-	if got := fmt.Sprint(m.Keys()); got != "[f running]" || m.Pending() > 0 {
-		t.Errorf("keys %s, %d uploads", got, m.Pending())
-	}
-}
-
-// While a note cannot be read, nobody knows which tails and parts it needs.
-func TestJanitorThatCannotRead(t *testing.T) {
-	p, m := newParks(t)
-	cutUpload(t, p, "/f", bytesOf(100))
-	broken := errors.New("broken")
-	m.Fault = object.FailNth("get", m.Requests()["get"]+1, broken)
-	if n, err := p.parks.Sweep(t.Context(), -time.Hour); n != 0 || !errors.Is(err, broken) {
-		t.Errorf("Sweep: %d, %v", n, err)
-	}
-	if size := sizeOf(t, p, "/f"); size != 100 {
-		t.Errorf("SIZE %d after a sweep that could not read", size)
-	}
-	if err := goOn(p, "/f", 100, bytesOf(5)); err != nil {
-		t.Error(err)
 	}
 }
 

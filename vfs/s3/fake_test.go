@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/md5"
 	"encoding/base64"
@@ -10,7 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -428,29 +426,6 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request, op, key string, bod
 	}
 }
 
-// listParts gives the parts in pages of two.
-func (f *fake) listParts(w http.ResponseWriter, q url.Values, up *fakeUpload) {
-	after, _ := strconv.Atoi(q.Get("part-number-marker"))
-	fmt.Fprint(w, "<ListPartsResult>")
-	count, last, more := 0, 0, false
-	for _, n := range slices.Sorted(maps.Keys(up.parts)) {
-		if n <= after {
-			continue
-		}
-		if more = count == 2; more {
-			break
-		}
-		p := up.parts[n]
-		fmt.Fprintf(w, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag><Size>%d</Size>", n, p.etag, len(p.data))
-		if up.crc {
-			fmt.Fprintf(w, "<ChecksumCRC32>%s</ChecksumCRC32>", p.crc)
-		}
-		fmt.Fprint(w, "</Part>")
-		count, last = count+1, n
-	}
-	fmt.Fprintf(w, "<IsTruncated>%v</IsTruncated><NextPartNumberMarker>%d</NextPartNumberMarker></ListPartsResult>", more, last)
-}
-
 func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, id string, body []byte) {
 	var in struct {
 		Part []struct {
@@ -496,143 +471,4 @@ func (f *fake) complete(w http.ResponseWriter, r *http.Request, up *fakeUpload, 
 		fmt.Fprintf(w, "<ChecksumCRC32>%s</ChecksumCRC32>", o.crc)
 	}
 	fmt.Fprint(w, "</CompleteMultipartUploadResult>")
-}
-
-func (f *fake) list(w http.ResponseWriter, q url.Values) {
-	after, _ := hex.DecodeString(q.Get("continuation-token"))
-	prefix, token := q.Get("prefix"), string(after)
-	most, _ := strconv.Atoi(q.Get("max-keys"))
-	keys := make([]string, 0, len(f.objects))
-	for k := range f.objects {
-		if strings.HasPrefix(k, prefix) {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	if strings.HasSuffix(f.bucket, directoryBucket) {
-		slices.Reverse(keys) // such buckets sort nothing; of one page
-	}
-	enc := func(s string) string {
-		if q.Get("encoding-type") == "url" {
-			return url.QueryEscape(s)
-		}
-		var b bytes.Buffer
-		xml.EscapeText(&b, []byte(s))
-		return b.String()
-	}
-	var out strings.Builder
-	n, last := 0, ""
-	truncated := false
-	for _, k := range keys {
-		name := k
-		if i := strings.IndexByte(k[len(prefix):], '/'); i >= 0 && q.Get("delimiter") == "/" {
-			name = k[:len(prefix)+i+1]
-		}
-		if name <= token || name == last {
-			continue
-		}
-		if n == most {
-			truncated = true
-			break
-		}
-		n++
-		last = name
-		if q.Get("delimiter") == "/" && (name != k || strings.HasSuffix(name, "/") && name != prefix) {
-			fmt.Fprintf(&out, "<CommonPrefixes><Prefix>%s</Prefix></CommonPrefixes>", enc(name))
-			continue
-		}
-		o := f.objects[k]
-		fmt.Fprintf(&out, "<Contents><Key>%s</Key><Size>%d</Size><LastModified>%s</LastModified><ETag>%s</ETag><StorageClass>%s</StorageClass></Contents>",
-			enc(k), len(o.data), o.at.UTC().Format("2006-01-02T15:04:05.000Z"), strings.ReplaceAll(o.etag, `"`, "&quot;"), o.header.Get("X-Amz-Storage-Class"))
-	}
-	fmt.Fprint(w, "<ListBucketResult>")
-	if q.Get("encoding-type") == "url" {
-		fmt.Fprint(w, "<EncodingType>url</EncodingType>")
-	}
-	fmt.Fprintf(w, "<IsTruncated>%v</IsTruncated>%s", truncated, out.String())
-	if truncated {
-		// A token is no key, and no encoding is applied to it.
-		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", hex.EncodeToString([]byte(last)))
-	}
-	fmt.Fprint(w, "</ListBucketResult>")
-}
-
-// copy does what has a source: a copy, a part that is one, and the renaming of directory buckets.
-func (f *fake) copy(w http.ResponseWriter, r *http.Request, op, key string, up *fakeUpload) {
-	h := r.Header
-	match, absent := h.Get("X-Amz-Copy-Source-If-Match"), h.Get("If-None-Match")
-	from := h.Get("X-Amz-Copy-Source")
-	if op == "rename" {
-		from, match = h.Get("X-Amz-Rename-Source"), h.Get("X-Amz-Rename-Source-If-Match")
-	}
-	src, err := url.QueryUnescape(from)
-	src = strings.TrimPrefix(src[strings.IndexByte(src, '/')+1:], "/")
-	o, ok := f.objects[src]
-	_, taken := f.objects[key]
-	switch {
-	case err != nil || !ok:
-		refuse(w, 404, "NoSuchKey")
-		return
-	case match != "" && match != o.etag, absent == "*" && taken && f.condCopy:
-		refuse(w, 412, "PreconditionFailed")
-		return
-	case op == "copy" && f.maxCopy > 0 && len(o.data) > f.maxCopy:
-		refuse(w, 400, "InvalidRequest")
-		return
-	}
-	if op == "part copy" {
-		var first, last int
-		if n, _ := fmt.Sscanf(h.Get("X-Amz-Copy-Source-Range"), "bytes=%d-%d", &first, &last); n != 2 || last >= len(o.data) {
-			refuse(w, 400, "InvalidArgument")
-			return
-		}
-		if f.minio && up.crc {
-			refuse(w, 400, "InvalidRequest")
-			return
-		}
-		n, _ := strconv.Atoi(r.URL.Query().Get("partNumber"))
-		part := newObject(o.data[first:last+1], "")
-		up.parts[n] = part
-		fmt.Fprintf(w, "<CopyPartResult><ETag>%s</ETag><ChecksumCRC32>%s</ChecksumCRC32></CopyPartResult>", part.etag, part.crc)
-		return
-	}
-	if op == "rename" {
-		delete(f.objects, src)
-	} else {
-		// As Amazon's: metadata and tags stay, class and encryption are what the request says.
-		header := http.Header{}
-		for k, v := range o.header {
-			if !strings.HasPrefix(k, "X-Amz-Server-Side-Encryption") && k != "X-Amz-Storage-Class" {
-				header[k] = v
-			}
-		}
-		for k, v := range kept(h) {
-			header[k] = v
-		}
-		o.header, o.acl = header, ""
-	}
-	o.at = time.Now()
-	f.objects[key] = o
-	fmt.Fprintf(w, "<CopyObjectResult><ETag>%s</ETag></CopyObjectResult>", o.etag)
-}
-
-func (f *fake) deleteObjects(w http.ResponseWriter, body []byte) {
-	var in struct {
-		Object []struct{ Key, ETag string }
-	}
-	if err := xml.Unmarshal(body, &in); err != nil {
-		refuse(w, 400, "MalformedXML")
-		return
-	}
-	fmt.Fprint(w, "<DeleteResult>")
-	for _, o := range in.Object {
-		if have, ok := f.objects[o.Key]; ok && o.ETag != "" && o.ETag != have.etag {
-			fmt.Fprint(w, "<Error><Key>")
-			xml.EscapeText(w, []byte(o.Key))
-			fmt.Fprint(w, "</Key><Code>PreconditionFailed</Code></Error>")
-			continue
-		}
-		delete(f.objects, o.Key)
-	}
-	fmt.Fprint(w, "</DeleteResult>")
 }
