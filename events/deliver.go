@@ -30,6 +30,8 @@ const (
 	// mostRetries is how many may wait for their next attempt before no others are tried: those that are
 	// never taken do not hold up those behind them. They wait on disk, with some dozen bytes of memory.
 	mostRetries = 1 << 14
+	// removePause is between two attempts at taking one out of the outbox.
+	removePause = 5 * time.Second
 	// longestPause is between two attempts at one event.
 	longestPause = 5 * time.Minute
 )
@@ -49,6 +51,7 @@ type Delivery struct {
 	Log        *slog.Logger
 
 	delivered, failed, dropped atomic.Int64
+	failing                    atomic.Bool // the last attempt at an event was in vain
 }
 
 // Counts returns how many events were delivered, how many attempts failed, and how many events were given up.
@@ -90,9 +93,7 @@ func (d *Delivery) Run(ctx context.Context, o *Outbox, name string) {
 			}
 			removing <- struct{}{}
 			ended <- a
-			if err := o.remove(q, a.key); err != nil {
-				d.Log.Error("outbox cannot be written: an event will be delivered again", "receiver", name, "err", err)
-			}
+			d.remove(ctx, o, q, a.key)
 			<-removing
 		})
 	}
@@ -151,6 +152,24 @@ func (d *Delivery) Run(ctx context.Context, o *Outbox, name string) {
 	}
 }
 
+// remove takes an event out of the outbox, if need be when the disk takes it again: until then it counts as waiting.
+func (d *Delivery) remove(ctx context.Context, o *Outbox, q *queue, key uint64) {
+	for told := false; ; told = true {
+		err := o.remove(q, key)
+		if err == nil {
+			return
+		}
+		if !told {
+			d.Log.Error("outbox cannot be written: if that does not end before the program does, an event will be delivered again", "err", err)
+		}
+		select {
+		case <-time.After(removePause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // attempt is the next attempt at an event, or what has become of it.
 type attempt struct {
 	key   uint64
@@ -179,6 +198,9 @@ func (d *Delivery) try(ctx context.Context, e Event, a attempt) attempt {
 	err := d.Target.Deliver(ctx, e)
 	if err == nil {
 		d.delivered.Add(1)
+		if d.failing.Swap(false) {
+			d.Log.Info("events are delivered again")
+		}
 		a.done = true
 		return a
 	}
@@ -194,11 +216,13 @@ func (d *Delivery) try(ctx context.Context, e Event, a attempt) attempt {
 		return a
 	}
 	if a.n == 1 {
-		d.Log.Warn("event not delivered, trying again", "id", e.ID, "type", string(e.Type), "err", err)
 		a.pause = cmp.Or(max(d.FirstPause, 0), time.Second)
-	} else {
-		d.Log.Debug("event not delivered, trying again", "id", e.ID, "attempt", a.n, "err", err)
 	}
+	level := slog.LevelDebug
+	if !d.failing.Swap(true) { // a line for a receiver that is away, not for each event
+		level = slog.LevelWarn
+	}
+	d.Log.Log(ctx, level, "event not delivered, trying again", "id", e.ID, "type", string(e.Type), "attempt", a.n, "err", err)
 	// Some of it by chance, so that those refused together do not come back together.
 	a.due = time.Now().Add(a.pause/2 + rand.N(a.pause/2+1))
 	a.pause = min(2*a.pause, longestPause)
