@@ -102,7 +102,7 @@ func (d *Delivery) Run(ctx context.Context, o *Outbox, name string) {
 			if len(fresh) == 0 && more && len(again) < mostRetries {
 				entries, err := o.after(q, last, window)
 				if err != nil {
-					d.Log.Error("outbox cannot be read", "receiver", name, "err", err)
+					d.Log.Error("outbox cannot be read", "err", err)
 				}
 				if fresh, more = entries, len(entries) > 0; more {
 					last = entries[len(entries)-1].key
@@ -114,7 +114,7 @@ func (d *Delivery) Run(ctx context.Context, o *Outbox, name string) {
 				e, ok, err := o.entry(q, a.key)
 				switch {
 				case err != nil:
-					d.Log.Error("outbox cannot be read", "receiver", name, "err", err)
+					d.Log.Error("outbox cannot be read", "err", err)
 					a.due = time.Now().Add(longestPause)
 					heap.Push(&again, a)
 				case ok:
