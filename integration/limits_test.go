@@ -133,7 +133,7 @@ func TestFileSize(t *testing.T) {
 	}
 }
 
-// TestFreeSpace asks for more free space than the disk has.
+// TestFreeSpace asks for more free space than the disk has, and for less.
 func TestFreeSpace(t *testing.T) {
 	w := newWorld(t, localKind)
 	g := newGateway(t, w, "limits: {free_space: 4000TiB}")
@@ -142,6 +142,15 @@ func TestFreeSpace(t *testing.T) {
 		t.Errorf("STOR: %d, want 452", code)
 	}
 	w.wantObject(t, "f", nil)
+
+	w = newWorld(t, localKind)
+	g = newGateway(t, w, "limits: {free_space: 1}")
+	c = g.login(t, false)
+	data := random(1, 9<<20) // it is looked at again in the middle
+	if code := storeCode(t, c, "f", data); code != 226 {
+		t.Errorf("STOR: %d, want 226", code)
+	}
+	w.wantObject(t, "f", data)
 }
 
 // TestQuota fills homes, and restarts the server in between.

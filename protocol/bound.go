@@ -125,7 +125,7 @@ func (b *bound) next(most int64) int64 {
 	if b.look != nil {
 		most = min(most, freeEvery)
 	}
-	return min(most, max(b.left, 0)+1)
+	return min(most-1, max(b.left, 0)) + 1 // what is left can be all that an int64 holds
 }
 
 // take counts n bytes that are about to be written, or have been.
