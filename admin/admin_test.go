@@ -83,7 +83,7 @@ func running(t *testing.T) (*Server, *Client, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := guard.New(guard.Options{Failures: 2, UserFailures: 2, Window: time.Hour, Ban: time.Hour})
+	g := guard.New(guard.Options{Failures: 2, UserFailures: 2, Window: time.Hour, Ban: time.Hour, Delay: time.Second, MaxDelay: time.Second})
 	s := &Server{Version: "v1", Started: time.Now(), Guard: g, Rules: rules, Level: slog.LevelInfo, Log: slog.New(h),
 		Backends: func() []Backend { return []Backend{{"cams", "s3 bucket x", "failed"}} },
 		Memory:   func() *Memory { return &Memory{Limit: 4, InUse: 3, Reserved: 2, Waiting: 1} },

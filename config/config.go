@@ -211,7 +211,7 @@ type Limits struct {
 	// Wrong passwords that end a session.
 	LoginAttempts int `yaml:"login_attempts"`
 	// How long the answer to a first wrong password waits; it doubles with each further one (guard.max_delay). 0 means
-	// not at all.
+	// not at all, and that logins under a name that is guessed at (guard.user_failures) do not wait either.
 	LoginDelay time.Duration `yaml:"login_delay"`
 	// How many bytes one byte of an upload in MODE Z may become, once it has become 16 MiB; 0 means no
 	// limit. Text shrinks to a tenth, what deflate can do at most is about 1030.

@@ -171,7 +171,7 @@ func (m *Metrics) Guard(bans func() uint64, active, slowed func() int) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "banned_addresses",
 			Help: "Addresses that are banned."}, func() float64 { return float64(active()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: "slowed_users",
-			Help: "Users whose logins wait because they were guessed at from several places, 1024 at most."}, func() float64 { return float64(slowed()) }))
+			Help: "Users whose logins wait because they were guessed at too often, 1024 at most."}, func() float64 { return float64(slowed()) }))
 }
 
 // Registry returns the registry, for further collectors.

@@ -158,15 +158,15 @@ func (g *Guard) Before(r auth.Request) time.Duration {
 	if u, _ := g.users.Get(p.user); !g.slow(u, time.Now()) {
 		return 0
 	}
-	if _, ok := g.known.Get(p); ok || g.o.Delay <= 0 {
+	if _, ok := g.known.Get(p); ok {
 		return 0
 	}
 	return g.o.MaxDelay
 }
 
-// slow reports whether a user has been guessed at so often that logins wait.
+// slow reports whether a user has been guessed at so often that logins wait, where anything waits.
 func (g *Guard) slow(u count, now time.Time) bool {
-	return g.o.UserFailures > 0 && u.n >= g.o.UserFailures && now.Sub(u.since) < g.o.Window
+	return g.o.UserFailures > 0 && g.o.Delay > 0 && g.o.MaxDelay > 0 && u.n >= g.o.UserFailures && now.Sub(u.since) < g.o.Window
 }
 
 // Failed is told of a wrong password, and returns how long the answer to it waits.
@@ -202,7 +202,7 @@ func (g *Guard) Failed(r auth.Request) time.Duration {
 		g.users.Add(p.user, u)
 		if !was && g.slow(u, now) {
 			g.slowed.Add(p.user, shorten(r.User))
-			g.o.Log.Warn("guesses at a user from several places: its logins are slowed down", "user", r.User, "failures", u.n)
+			g.o.Log.Warn("guesses at a user: its logins are slowed down", "user", r.User, "failures", u.n)
 		}
 	}
 	if g.o.Failures > 0 && net.n >= g.o.Failures && !g.allowed(p.net) && !g.banned(p.net, now) {

@@ -25,7 +25,7 @@ type Ban struct {
 	Until   time.Time
 }
 
-// Slow is a user whose logins wait because it has been guessed at from several places.
+// Slow is a user whose logins wait because it has been guessed at too often.
 type Slow struct {
 	User     string // 128 bytes at most
 	Failures int

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -75,4 +76,21 @@ func TestSlowed(t *testing.T) {
 			t.Errorf("slowed after the window: %+v", list)
 		}
 	})
+}
+
+// TestNobodyIsSlowedWithoutDelays tells of no user whose logins wait where no login does.
+func TestNobodyIsSlowedWithoutDelays(t *testing.T) {
+	for _, without := range []func(*Options){func(o *Options) { o.Delay = 0 }, func(o *Options) { o.MaxDelay = 0 }} {
+		o := options()
+		without(&o)
+		var log strings.Builder
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		g := New(o)
+		for i := range 10 {
+			guess(g, 1, "joe", netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}).String())
+		}
+		if list := g.Slowed(); len(list) != 0 || log.Len() != 0 {
+			t.Errorf("delays of %v and %v: slowed %+v, in the log %q", o.Delay, o.MaxDelay, list, log.String())
+		}
+	}
 }
