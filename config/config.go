@@ -146,8 +146,8 @@ type TLS struct {
 	// The ciphers of TLS 1.2 and older, by their IANA names such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256; those of
 	// TLS 1.3 cannot be chosen. Default: what is thought safe today; with min below 1.2 also the RSA key exchange.
 	Ciphers []string `yaml:"ciphers"`
-	// Client certificates: none does not ask, request verifies one that is shown, require refuses clients without. What
-	// they mean for a login is users[].certificate.
+	// Client certificates: none does not ask, request verifies one that is shown, require refuses clients without, those without
+	// TLS among them. What they mean for a login is users[].certificate.
 	ClientAuth string `yaml:"client_auth" enum:"none,request,require"`
 	// PEM file with the authorities to trust for client certificates. SIGHUP reads it again.
 	ClientCA Path `yaml:"client_ca"`

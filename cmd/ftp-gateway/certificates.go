@@ -70,6 +70,7 @@ func (c *certificates) listener(l *protocol.Listener, t config.ListenerTLS) {
 		l.TLSConfig.ClientAuth = tls.VerifyClientCertIfGiven
 	case "require":
 		l.TLSConfig.ClientAuth = tls.RequireAndVerifyClientCert
+		l.RequireTLSControl = true // who can leave TLS out can leave the certificate out
 	default:
 		return
 	}

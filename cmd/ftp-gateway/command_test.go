@@ -165,6 +165,36 @@ users: [{name: a, certificate: %q, home: "disk:/"}]
 	}
 }
 
+// Where a client certificate is required, a login in clear text is none without one.
+func TestRequiredCertificatesRequireTLS(t *testing.T) {
+	file := write(t, "both.pem", string(selfSigned(t, 1)))
+	cfg, report := config.Load(write(t, "c.yaml", fmt.Sprintf(`listeners:
+- {address: "127.0.0.1:0", tls: {client_auth: require}}
+- {address: "127.0.0.1:0", tls: {client_auth: request}}
+- {address: "127.0.0.1:0", tls: {mode: none}}
+tls: {certificates: [{cert: %q}], client_ca: %q, client_auth: require}
+backends: {disk: {type: local, path: .}}
+anonymous: {home: "disk:/"}
+`, file, file)))
+	if report.Failed() {
+		t.Fatal(report)
+	}
+	certs, err := newTLS(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listeners, err := listen(cfg, certs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeAll(listeners)
+	for i, want := range []bool{true, false, false} {
+		if got := listeners[i].RequireTLSControl; got != want {
+			t.Errorf("listeners[%d]: TLS is required: %v, want %v", i, got, want)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	bad := write(t, "bad.yaml", `lisseners: []
 backends: {disk: {type: local, path: .}}
