@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,9 +120,14 @@ func (k *checker) listeners() {
 		switch mode := k.c.TLSMode(l); {
 		case mode != "none" && len(k.c.TLS.Certificates) == 0:
 			k.errorf(at+".tls.mode", "add tls.certificates", "TLS needs a certificate")
-		case mode == "none" && len(l.TLS.Require) > 0:
-			k.errorf(at+".tls.require", "set mode: explicit or implicit", "the listener has no TLS that could be required")
-		case mode != "none":
+		case mode == "none":
+			if len(l.TLS.Require) > 0 {
+				k.errorf(at+".tls.require", "set mode: explicit or implicit", "the listener has no TLS that could be required")
+			}
+			if l.TLS.ClientAuth == "request" || l.TLS.ClientAuth == "require" {
+				k.errorf(at+".tls.client_auth", "set mode: explicit or implicit", "the listener has no TLS in which to ask for certificates")
+			}
+		default:
 			k.listenerTLS(at+".tls", l)
 		}
 	}
@@ -214,6 +220,9 @@ func (k *checker) tls() {
 	k.oldTLS("tls.min", k.c.TLS.Min)
 	k.ciphers("tls.ciphers", k.c.TLS.Ciphers)
 	k.clientCA("tls.client_ca", k.c.TLS.ClientCA)
+	if k.c.TLS.ClientAuth == "require" && !slices.ContainsFunc(k.c.Listeners, func(l Listener) bool { return k.c.TLSMode(l) != "none" }) {
+		k.errorf("tls.client_auth", "add tls.certificates", "no listener has TLS in which to ask for certificates")
+	}
 }
 
 // KeyFile is the file that holds the private key.

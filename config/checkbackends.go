@@ -51,7 +51,7 @@ func (k *checker) backends() {
 		}
 		switch {
 		case b.Local != nil:
-			k.local(at, b.Local)
+			k.directory(at, b.Local.Path)
 		case b.S3 != nil:
 			k.bucket(at, b.S3.Bucket, b.S3.Endpoint)
 			k.renameDir(at, b.S3.RenameDirMaxKeys)
@@ -87,22 +87,25 @@ func (k *checker) backends() {
 				}
 				k.keyMode(at+".credentials_file", f)
 			}
-		case b.Unix == nil: // null, or "type" is
+		case b.Unix != nil:
+			k.directory(at, b.Unix.Path)
+		default: // null, or "type" is
 			k.errorf(at, "type is one of "+strings.Join(backendTypes, ", "), `the key "type" is missing`)
 		}
 	}
 }
 
-func (k *checker) local(at string, l *Local) {
-	if l.Path == "" {
+// directory checks the one that a back end on a disk serves.
+func (k *checker) directory(at string, dir Path) {
+	if dir == "" {
 		k.errorf(at, "", `the key "path" is missing`)
 		return
 	}
-	switch fi, err := os.Stat(string(l.Path)); {
+	switch fi, err := os.Stat(string(dir)); {
 	case err != nil:
-		k.errorf(at+".path", "make the directory, or correct the name", "%s: %s", l.Path, pathless(err))
+		k.errorf(at+".path", "make the directory, or correct the name", "%s: %s", dir, pathless(err))
 	case !fi.IsDir():
-		k.errorf(at+".path", "", "%s is not a directory", l.Path)
+		k.errorf(at+".path", "", "%s is not a directory", dir)
 	}
 }
 

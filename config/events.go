@@ -58,8 +58,9 @@ type Webhook struct {
 type EventCommand struct {
 	// The name under which events wait for it. It must stay the same while some wait.
 	Name string `yaml:"name" need:"yes"`
-	// The program and its arguments; there is no shell. {type}, {path}, {user}, {remote}, {to}, {bytes}, {size}, {seconds}, {backend},
-	// {bucket}, {key}, {version}, {checksum}, {result}, {id} and {time} are filled in; the same are in the environment as FTP_TYPE and so on.
+	// The program, by its file or by a name that is looked for in PATH, and its arguments; there is no shell. {type}, {path}, {user},
+	// {remote}, {to}, {bytes}, {size}, {seconds}, {backend}, {bucket}, {key}, {version}, {checksum}, {result}, {id} and {time} are
+	// filled in; the same are in the environment as FTP_TYPE and so on.
 	Command []string `yaml:"command" need:"yes"`
 	// Which events. Default: all.
 	Types []string `yaml:"types" enum:"connect,disconnect,login,login_failed,logout,received,incomplete_received,sent,incomplete_sent,deleted,renamed,copied,directory_made,directory_removed"`

@@ -88,6 +88,7 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 		return c, Report{{File: name, Text: "the document is too large when its aliases are followed"}}
 	}
 	d.secretFiles()
+	d.programs()
 	c.read = true
 	d.report.Sort()
 	return c, d.report

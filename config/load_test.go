@@ -20,6 +20,24 @@ import (
 	"time"
 )
 
+// Programs are files like others: their names are relative to the document.
+func TestProgramsAreRelativeToTheDocument(t *testing.T) {
+	for file, want := range map[string]string{"c.yaml": "./bin/a", "etc/c.yaml": "etc/bin/a", "/etc/c.yaml": "/etc/bin/a"} {
+		c, report := Parse(file, []byte(`events: {commands: [{name: a, command: [./bin/a, ./b]}, {name: b, command: [a]}, {name: c, command: [/bin/a]}]}`), os.LookupEnv)
+		if report.Failed() {
+			t.Fatal(report)
+		}
+		for i, want := range []string{want, "a", "/bin/a"} {
+			if got := c.Events.Commands[i].Command[0]; got != filepath.FromSlash(want) {
+				t.Errorf("%s: program %d is %q, want %q", file, i, got, want)
+			}
+		}
+		if got := c.Events.Commands[0].Command[1]; got != "./b" {
+			t.Errorf("%s: an argument became %q", file, got)
+		}
+	}
+}
+
 // Every mistake is found, each with its line, in one report.
 func TestMistakes(t *testing.T) {
 	dir := t.TempDir()
@@ -73,6 +91,20 @@ FILE:5: log.prefix: "{remote}-[{usr}]" holds {usr} (hint: did you mean "{user}"?
 		{"files of the log nowhere", "anonymous: {home: 'disk:/'}\n" + head + `log: {file: /nowhere/a, xferlog: /dev}`,
 			`FILE:3: log.file: there is no directory /nowhere (hint: make the directory, or correct the name)
 FILE:3: log.xferlog: /dev is a directory (hint: name a file in it)`},
+		{"files of events", "anonymous: {home: 'disk:/'}\n" + head + `events:
+  outbox: /dev/../dev/a
+  log: {file: /dev/a}
+  webhooks: [{name: a, url: "https://x/", secret: s}]
+`, "FILE:4: events.outbox: /dev/../dev/a is the file of events.log.file already"},
+		{"outbox nowhere", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a, webhooks: [{name: a, url: "https://x/", secret: s}]}`,
+			"FILE:3: events.outbox: there is no directory /nowhere (hint: make the directory, or correct the name)"},
+		{"outbox that nobody needs", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a}`, ""},
+		{"unix back end nowhere", "backends: {homes: {type: unix, path: /nowhere}}\nunix_users: {home: 'homes:{home}'}",
+			"FILE:1: backends.homes.path: /nowhere: cannot stat: no such file or directory (hint: make the directory, or correct the name)"},
+		{"client certificates without TLS", "anonymous: {home: 'disk:/'}\n" + head + `tls: {client_auth: require}`,
+			"FILE:3: tls.client_auth: no listener has TLS in which to ask for certificates (hint: add tls.certificates)"},
+		{"client certificates of a listener without TLS", "anonymous: {home: 'disk:/'}\n" + head + `listeners: [{address: ":21", tls: {client_auth: request}}, {address: ":22", tls: {client_auth: none}}]`,
+			"FILE:3: listeners[0].tls.client_auth: the listener has no TLS in which to ask for certificates (hint: set mode: explicit or implicit)"},
 		{"admin socket", "anonymous: {home: 'disk:/'}\n" + head + `admin: {socket: /nowhere/at/all}`,
 			"FILE:3: admin.socket: there is no directory /nowhere (hint: make the directory, or correct the name)"},
 		{"admin socket is a file", "anonymous: {home: 'disk:/'}\n" + head + `admin: {socket: /dev/null}`,

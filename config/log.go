@@ -61,7 +61,12 @@ func (k *checker) log() {
 	}
 	type use struct{ at, name string }
 	var files []use
-	for _, f := range []use{{"log.file", string(l.File)}, {"log.xferlog", string(l.Xferlog)}, {"events.log.file", string(k.c.Events.Log.File)}} {
+	e := k.c.Events
+	written := []use{{"log.file", string(l.File)}, {"log.xferlog", string(l.Xferlog)}, {"events.log.file", string(e.Log.File)}}
+	if len(e.Webhooks)+len(e.Commands) > 0 { // else it is not opened
+		written = append(written, use{"events.outbox", string(e.Outbox)})
+	}
+	for _, f := range written {
 		if f.name == "" {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -26,6 +27,15 @@ func (d *decoder) secretFiles() {
 			d.secret(&b.S3.AccessKey, b.S3.AccessKeyFile, "backends."+name+".access_key")
 			d.secret(&b.S3.SecretKey, b.S3.SecretKeyFile, "backends."+name+".secret_key")
 			d.secret(&b.S3.CustomerKey, b.S3.CustomerKeyFile, "backends."+name+".customer_key")
+		}
+	}
+}
+
+// programs makes relative names of programs relative to the document, as those of other files are. A bare name is looked for in PATH.
+func (d *decoder) programs() {
+	for _, c := range d.c.Events.Commands {
+		if len(c.Command) > 0 && strings.ContainsRune(filepath.ToSlash(c.Command[0]), '/') && !filepath.IsAbs(c.Command[0]) {
+			c.Command[0] = d.dir + string(filepath.Separator) + filepath.Clean(c.Command[0]) // without a separator it would be looked for in PATH
 		}
 	}
 }

@@ -56,7 +56,9 @@ func TestFromPyftpdlibPage(t *testing.T) {
 	for i, m := range blocks {
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
 			conf := filepath.Join(dir, fmt.Sprintf("%d.yaml", i+1))
-			if err := os.WriteFile(conf, []byte(m[2]), 0o600); err != nil {
+			// The program of the page is not on every machine.
+			text := strings.ReplaceAll(m[2], "/usr/local/bin/import", "/bin/true")
+			if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), gatewayBin, "check", "--config", conf)

@@ -87,12 +87,15 @@ func New(o Options) (*Users, error) {
 	}
 	for _, f := range filters {
 		if _, err := ldap.CompileFilter(expand(f, "x", "cn=x")); err != nil {
-			return nil, fmt.Errorf("ldap: the filter %q: %w", f, err)
+			if e, ok := errors.AsType[*ldap.Error](err); ok {
+				err = e.Err // without the code, which no server has sent
+			}
+			return nil, fmt.Errorf("ldap: the filter %q: %s", f, strings.TrimPrefix(err.Error(), "ldap: "))
 		}
 	}
 	for _, dn := range []string{o.BindDN, o.Base, o.GroupBase} {
 		if _, err := ldap.ParseDN(dn); err != nil {
-			return nil, fmt.Errorf("ldap: the name %q: %w", dn, err)
+			return nil, fmt.Errorf("ldap: the name %q: %s", dn, strings.TrimPrefix(err.Error(), "ldap: "))
 		}
 	}
 	for _, g := range o.Groups {

@@ -104,9 +104,7 @@ anew and reads the certificates and the users again; SIGUSR1 only opens the log 
 			if err != nil {
 				return err
 			}
-			cfg, report := config.Load(file)
-			report = append(report, checkUsers(cfg)...)
-			report.Sort()
+			cfg, report := load(file)
 			if report.Failed() {
 				return refused{errors.New(report.String())}
 			}
@@ -131,9 +129,7 @@ that it names are looked at, stores are not asked. Warnings alone are no failure
 			if err != nil {
 				return err
 			}
-			cfg, report := config.Load(file)
-			report = append(report, checkUsers(cfg)...)
-			report.Sort()
+			_, report := load(file)
 			if report.Failed() {
 				return refused{errors.New(report.String())}
 			}

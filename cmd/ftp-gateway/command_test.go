@@ -222,6 +222,41 @@ users:
 	}
 }
 
+// What only the packages behind the keys know, and refuse the start for, is told by check, in the same report as the rest, and once.
+func TestCheckParts(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "c.yaml")
+	conf := fmt.Sprintf(`backends: {disk: {type: local, path: .}, homes: {type: unix}}
+unix_users: {home: "homes:{home}", pam_service: ftp}
+ldap_users:
+  urls: [ldap://localhost]
+  base: o=x
+  filter: uid={user}
+  account: {home: "disk:/"}
+events:
+  outbox: events.db
+  commands:
+  - {name: a, command: [./missing]}
+  - {name: b, command: [%q]}
+  - {name: c, command: [./missing], parallel: 0}
+limits: {login_attempts: 0}
+`, binary)
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := file + `:2: unix_users: this binary was built without PAM
+` + file + `:3: ldap_users: the filter "uid={user}": filter does not start with an '('
+` + file + `:11: events.commands[0].command: "` + filepath.Join(dir, "missing") + `": stat ` + filepath.Join(dir, "missing") + `: no such file or directory (hint: correct the name, or install the program)
+` + file + `:13: events.commands[2].parallel: has to be from 1 to 256
+` + file + `:14: limits.login_attempts: at least one attempt is needed
+`
+	for _, command := range []string{"check", "serve"} {
+		if code, _, errs := call(t, "", nil, command, "-c", file); code != exitRefused || errs != want {
+			t.Errorf("%s: exit %d, errors:\n%s\nwant exit 1 and:\n%s", command, code, errs, want)
+		}
+	}
+}
+
 func TestDefaultsPassTheCheck(t *testing.T) {
 	code, out, _ := call(t, "", nil, "config", "defaults")
 	if code != exitOK || out != config.Defaults() {

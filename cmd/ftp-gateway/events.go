@@ -59,7 +59,7 @@ func newEvents(cfg *config.Config, m *metrics.Metrics, log *slog.Logger) (*telli
 	if len(receivers) > 0 {
 		if t.outbox, err = events.OpenOutbox(string(c.Outbox), c.OutboxMax, receivers); err != nil {
 			stop()
-			return nil, refusal(cfg.Problem("events.outbox", err.Error(), ""))
+			return nil, refusal(cfg.Problem("events.outbox", trimPackage(err), ""))
 		}
 		for i, d := range deliveries {
 			t.all.Go(func() { d.Run(ctx, t.outbox, receivers[i].Name) }) // ends with close
@@ -76,7 +76,7 @@ func newDeliveries(cfg *config.Config, source string, log *slog.Logger) (ds []*e
 	for i, w := range cfg.Events.Webhooks {
 		target, err := events.NewWebhook(w.URL, source, []byte(w.Secret), w.Timeout, nil)
 		if err != nil {
-			return nil, nil, refusal(cfg.Problem(fmt.Sprintf("events.webhooks[%d]", i), err.Error(), ""))
+			return nil, nil, refusal(cfg.Problem(fmt.Sprintf("events.webhooks[%d]", i), trimPackage(err), ""))
 		}
 		ds = append(ds, &events.Delivery{Target: target, Parallel: w.Parallel, GiveUp: w.GiveUp, Log: log.With("receiver", w.Name)})
 		rs = append(rs, events.Receiver{Name: w.Name, Types: eventTypes(w.Types)})
@@ -84,7 +84,7 @@ func newDeliveries(cfg *config.Config, source string, log *slog.Logger) (ds []*e
 	for i, p := range cfg.Events.Commands {
 		target, err := events.NewCommand(p.Command, os.Environ(), p.Timeout)
 		if err != nil {
-			return nil, nil, refusal(cfg.Problem(fmt.Sprintf("events.commands[%d].command", i), err.Error(), ""))
+			return nil, nil, refusal(cfg.Problem(fmt.Sprintf("events.commands[%d].command", i), trimPackage(err), ""))
 		}
 		ds = append(ds, &events.Delivery{Target: target, Parallel: p.Parallel, GiveUp: p.GiveUp, Attempts: p.Attempts, Log: log.With("receiver", p.Name)})
 		rs = append(rs, events.Receiver{Name: p.Name, Types: eventTypes(p.Types)})

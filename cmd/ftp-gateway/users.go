@@ -34,12 +34,12 @@ func checkUser(s *config.UserSet, i int, u config.User) config.Report {
 	var r config.Report
 	if u.Name != "" {
 		if err := auth.CheckName(u.Name); err != nil {
-			r = append(r, s.Problem(i, "name", trimAuth(err), ""))
+			r = append(r, s.Problem(i, "name", trimPackage(err), ""))
 		}
 	}
 	if u.Certificate != "" {
 		if _, err := auth.ParseCertificate(u.Certificate); err != nil {
-			r = append(r, s.Problem(i, "certificate", trimAuth(err), `"openssl x509 -noout -fingerprint -sha256 -in FILE" prints one`))
+			r = append(r, s.Problem(i, "certificate", trimPackage(err), `"openssl x509 -noout -fingerprint -sha256 -in FILE" prints one`))
 		}
 	}
 	if u.Password == "" {
@@ -58,7 +58,7 @@ func checkUser(s *config.UserSet, i int, u config.User) config.Report {
 	case err != nil && s.Hashes, err == nil && p.Plain() && s.Hashes:
 		r = append(r, s.Problem(i, key, "not a usable password hash (bcrypt, apr1, {SHA}, sha256-crypt and sha512-crypt are)", hint))
 	case err != nil:
-		r = append(r, s.Problem(i, key, trimAuth(err), `make one with "ftp-gateway hash-password"; plain text of that form begins with "plain:"`))
+		r = append(r, s.Problem(i, key, trimPackage(err), `make one with "ftp-gateway hash-password"; plain text of that form begins with "plain:"`))
 	case p.Weak() != "":
 		text := "the password is " + p.Weak()
 		if p.Plain() && weak(u.Name, strings.TrimPrefix(string(u.Password), auth.PlainPrefix)) {
@@ -76,15 +76,6 @@ func weak(user, password string) bool {
 	p := strings.ToLower(password)
 	return len(p) < 8 || strings.Contains(p, strings.ToLower(user)) || strings.Contains(p, "password") || strings.Trim(p, p[:1]) == "" ||
 		strings.HasPrefix("01234567890123456789", p) || strings.HasPrefix("1234567890", p)
-}
-
-// trimAuth is the error's text without the package's name, for people.
-func trimAuth(err error) string {
-	const prefix = "auth: "
-	if s := err.Error(); len(s) > len(prefix) && s[:len(prefix)] == prefix {
-		return s[len(prefix):]
-	}
-	return err.Error()
 }
 
 // logins are the authenticators of a configuration.
@@ -153,7 +144,7 @@ func newChain(cfg *config.Config, live *accounts) (auth.Authenticator, error) {
 		}
 		a, err := newSource(cfg, source)
 		if err != nil {
-			return nil, refusal(cfg.Problem(source+"_users", trimAuth(err), ""))
+			return nil, refusal(cfg.Problem(source+"_users", trimPackage(err), ""))
 		}
 		chain = append(chain, a)
 	}
