@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -41,7 +42,8 @@ type HTTP struct {
 	URL string
 	// Token, unless empty, is sent as "Authorization: Bearer".
 	Token string
-	// Secret, unless empty, signs requests as Standard Webhooks 1.0 says: headers webhook-id, webhook-timestamp and webhook-signature.
+	// Secret, unless empty, signs requests as Standard Webhooks 1.0 says: headers webhook-id, webhook-timestamp and webhook-signature. It
+	// is the key, or "whsec_" and the base64 of the key.
 	Secret []byte
 	// Timeout bounds each request; 0 means 10 s.
 	Timeout time.Duration
@@ -139,7 +141,7 @@ func (h *HTTP) request(ctx context.Context, r Request) (*http.Request, error) {
 	if len(h.Secret) == 0 {
 		return req, nil
 	}
-	sign, err := standardwebhooks.NewWebhookRaw(h.Secret)
+	sign, err := signer(h.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +154,15 @@ func (h *HTTP) request(ctx context.Context, r Request) (*http.Request, error) {
 	req.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
 	return req, nil
+}
+
+// signer signs with a secret: in the form that Standard Webhooks gives to secrets, "whsec_" and the base64 of the key, or the
+// key itself.
+func signer(secret []byte) (*standardwebhooks.Webhook, error) {
+	if encoded, ok := strings.CutPrefix(string(secret), "whsec_"); ok {
+		return standardwebhooks.NewWebhook(encoded)
+	}
+	return standardwebhooks.NewWebhookRaw(secret)
 }
 
 // withoutURL is an error of package net/http without the URL, in which an operator may have put a secret.

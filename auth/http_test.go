@@ -89,3 +89,26 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("nobody there: %v", err)
 	}
 }
+
+// A secret as the libraries of Standard Webhooks make them is read as they read it.
+func TestHTTPSecretOfStandardWebhooks(t *testing.T) {
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	service, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = service.Verify(body, r.Header)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}))
+	defer srv.Close()
+	h := &HTTP{URL: srv.URL, Secret: []byte(secret), Account: func([]byte) (*Account, error) { return &Account{}, nil }}
+	if _, err := h.Authenticate(t.Context(), Request{User: "ann", Password: "x"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -40,7 +41,7 @@ type Webhook struct {
 	Name string `yaml:"name" need:"yes"`
 	// Where the events are posted to.
 	URL string `yaml:"url" need:"yes"`
-	// The key of the signature (Standard Webhooks, HMAC-SHA-256).
+	// The key of the signature (Standard Webhooks, HMAC-SHA-256): its text, or whsec_ and its base64, as libraries write it.
 	Secret Secret `yaml:"secret"`
 	// File that holds the same.
 	SecretFile Path `yaml:"secret_file"`
@@ -86,6 +87,20 @@ var (
 	eventFields = strings.Fields("{type} {id} {time} {user} {remote} {path} {to} {bytes} {size} {seconds} {backend} {bucket} {key} {version} {checksum} {result}")
 	inBraces    = regexp.MustCompile(`\{[a-z_]+\}`)
 )
+
+// signingKey checks a secret in the form of Standard Webhooks.
+func (k *checker) signingKey(at string, secret Secret, file Path) {
+	encoded, ok := strings.CutPrefix(string(secret), "whsec_")
+	if !ok {
+		return
+	}
+	if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
+		if file != "" {
+			at += "_file"
+		}
+		k.errorf(at, `make one with "openssl rand -base64 32"`, "behind whsec_ is no base64 of a key")
+	}
+}
 
 // events checks the receivers.
 func (k *checker) events() {
@@ -134,6 +149,7 @@ func (k *checker) events() {
 		case w.Secret == "":
 			k.warnf(at, `set "secret" or "secret_file"`, "without a secret the receiver cannot tell our events from anybody's")
 		}
+		k.signingKey(at+".secret", w.Secret, w.SecretFile)
 		positive(at, w.Parallel, w.Timeout, w.GiveUp)
 	}
 	for i, c := range e.Commands {

@@ -27,7 +27,8 @@ type HTTPUsers struct {
 	Token Secret `yaml:"token"`
 	// File that holds the token.
 	TokenFile Path `yaml:"token_file"`
-	// Key of the signature of each request (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature). Default: none.
+	// Key of the signature of each request (Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature): its text, or whsec_
+	// and its base64. Default: none.
 	Secret Secret `yaml:"secret"`
 	// File that holds the key.
 	SecretFile Path `yaml:"secret_file"`
@@ -239,6 +240,7 @@ func (k *checker) http(h *HTTPUsers) {
 	}
 	k.secretFile(at+".token_file", h.TokenFile)
 	k.secretFile(at+".secret_file", h.SecretFile)
+	k.signingKey(at+".secret", h.Secret, h.SecretFile)
 	k.waiting(at, h.Timeout, h.Parallel)
 	k.partAccount(at+".account", &h.Account)
 	if h.Account.Home != "" {

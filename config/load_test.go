@@ -96,6 +96,14 @@ FILE:3: log.xferlog: /dev is a directory (hint: name a file in it)`},
   log: {file: /dev/a}
   webhooks: [{name: a, url: "https://x/", secret: s}]
 `, "FILE:4: events.outbox: /dev/../dev/a is the file of events.log.file already"},
+		{"keys of signatures", "anonymous: {home: 'disk:/'}\n" + head + `events:
+  outbox: /dev/a
+  webhooks:
+  - {name: a, url: "https://x/", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}
+  - {name: b, url: "https://x/", secret: whsec_}
+http_users: {url: "https://x/", secret: "whsec_?", account: {home: 'disk:/'}}
+`, `FILE:7: events.webhooks[1].secret: behind whsec_ is no base64 of a key (hint: make one with "openssl rand -base64 32")
+FILE:8: http_users.secret: behind whsec_ is no base64 of a key (hint: make one with "openssl rand -base64 32")`},
 		{"outbox nowhere", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a, webhooks: [{name: a, url: "https://x/", secret: s}]}`,
 			"FILE:3: events.outbox: there is no directory /nowhere (hint: make the directory, or correct the name)"},
 		{"outbox that nobody needs", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a}`, ""},

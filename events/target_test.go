@@ -80,6 +80,35 @@ func TestWebhookIsASignedCloudEvent(t *testing.T) {
 	}
 }
 
+// A secret as the libraries of Standard Webhooks make them is read as they read it.
+func TestWebhookSecretOfStandardWebhooks(t *testing.T) {
+	const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	receiver, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = receiver.Verify(body, r.Header)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}))
+	defer srv.Close()
+	w, err := NewWebhook(srv.URL, "/ftp-gateway/test", []byte(secret), 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Deliver(t.Context(), upload()); err != nil {
+		t.Error(err)
+	}
+	if _, err := NewWebhook(srv.URL, "/ftp-gateway/test", []byte("whsec_no base64"), 0, nil); err == nil {
+		t.Error("a secret that cannot be read is taken")
+	}
+}
+
 func TestCommandGetsValuesAndNoShell(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")

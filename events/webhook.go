@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/event"
@@ -31,7 +32,7 @@ type Webhook struct {
 }
 
 // NewWebhook makes a target. Source is the CloudEvents source, a URI reference that names this
-// server. Secret is the key of the signature, empty for none; a timeout of 0 means 10 s.
+// server. Secret is the key of the signature, or "whsec_" and its base64, empty for none; a timeout of 0 means 10 s.
 func NewWebhook(url, source string, secret []byte, timeout time.Duration, transport http.RoundTripper) (*Webhook, error) {
 	w := &Webhook{url: url, source: source, client: &http.Client{Timeout: timeout, Transport: transport,
 		// A redirect would turn the POST into a GET, or send it to somebody unknown.
@@ -41,11 +42,20 @@ func NewWebhook(url, source string, secret []byte, timeout time.Duration, transp
 	}
 	if len(secret) > 0 {
 		var err error
-		if w.sign, err = standardwebhooks.NewWebhookRaw(secret); err != nil {
+		if w.sign, err = signer(secret); err != nil {
 			return nil, fmt.Errorf("events: webhook secret: %w", err)
 		}
 	}
 	return w, nil
+}
+
+// signer signs with a secret: in the form that Standard Webhooks gives to secrets, "whsec_" and the base64 of the key, or the
+// key itself.
+func signer(secret []byte) (*standardwebhooks.Webhook, error) {
+	if encoded, ok := strings.CutPrefix(string(secret), "whsec_"); ok {
+		return standardwebhooks.NewWebhook(encoded)
+	}
+	return standardwebhooks.NewWebhookRaw(secret)
 }
 
 // cloudEvent is the event as CloudEvents 1.0 has it.
