@@ -20,7 +20,9 @@ func (k *checker) hosts() {
 		}
 		for _, name := range h.Names {
 			folded := strings.ToLower(strings.TrimSuffix(name, "."))
-			if a, err := netip.ParseAddr(name); (err != nil || a.Zone() != "") && !hostName.MatchString(folded) {
+			if a, err := netip.ParseAddr(name); err == nil && a.Zone() == "" {
+				folded = a.String()
+			} else if !hostName.MatchString(folded) {
 				k.errorf(at+".names", "without scheme, port and brackets", "%q is neither a host name nor an address", name)
 			}
 			if other := seen[folded]; other != "" {

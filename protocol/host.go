@@ -12,7 +12,8 @@ import (
 // one of its names. A client says the name in HOST (RFC 7151) or in the TLS handshake (server name
 // indication). What is left out is as without a host.
 type Host struct {
-	// Names are DNS names, or IP addresses without brackets. Upper and lower case are the same.
+	// Names are DNS names, or IP addresses without brackets, as clients say them in HOST. Upper and lower case are the same. Who only
+	// connects to one of the addresses has named no host.
 	Names []string
 	// Banner is the text of the greeting, several lines possible.
 	Banner string
@@ -35,8 +36,13 @@ func (s *Server) hostsByName() map[string]*Host {
 	return all
 }
 
-// foldName makes spellings of one host name equal.
-func foldName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
+// foldName makes spellings of one host name or address equal.
+func foldName(name string) string {
+	if a, err := netip.ParseAddr(name); err == nil {
+		return a.String()
+	}
+	return strings.ToLower(strings.TrimSuffix(name, "."))
+}
 
 // cmdHOST chooses a virtual host before the login, RFC 7151 section 3. A server without virtual hosts is what
 // it is under every name.
