@@ -56,7 +56,7 @@ type Config struct {
 	LocalTime bool `yaml:"local_time"`
 	// Let the kernel move files of local disks (sendfile). Only switch it off for file systems on which it fails.
 	Sendfile bool `yaml:"sendfile"`
-	// Offer MODE Z: transfers and listings compressed with deflate. A download takes 0.8 MiB more memory then, 64 of
+	// Offer MODE Z: transfers and listings compressed with deflate. A download takes 0.9 MiB more memory then, 64 of
 	// them at a time; more are sent uncompressed in the same format.
 	ModeZ bool `yaml:"mode_z"`
 	// The text of the greeting. Several lines are possible.
@@ -326,7 +326,7 @@ type S3 struct {
 	Bucket string `yaml:"bucket" need:"yes"`
 	// Keys below this prefix are the tree; nothing else of the bucket is seen. A home can do the same.
 	Prefix string `yaml:"prefix"`
-	// The region. Default: from AWS_REGION and the like.
+	// The region. Default: from AWS_REGION and the like; where access_key is given here, us-east-1, or what the profile's servers want.
 	Region string `yaml:"region"`
 	// The URL of the service. Default: AWS in that region.
 	Endpoint string `yaml:"endpoint"`
@@ -477,7 +477,7 @@ type Anonymous struct {
 
 // Host is a virtual host.
 type Host struct {
-	// Its names, and addresses that clients connect to.
+	// Its names: those of DNS, and addresses, as clients say them in HOST. Who only connects to an address has named no host.
 	Names []string `yaml:"names" need:"yes"`
 	// The text of the greeting. Default: that of the key banner.
 	Banner string `yaml:"banner"`

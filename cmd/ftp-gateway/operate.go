@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"strconv"
 	"strings"
@@ -34,11 +35,19 @@ func (f *socketFlags) ask(cmd *cobra.Command, env func(string) (string, bool), d
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	err = do(ctx, c)
-	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
-		err = fmt.Errorf("no server answers at %s: %w (hint: it needs admin.socket in its configuration; say by --socket or --config where that is)", path, op.Err)
+	return asRefused(answered(path, do(ctx, c)))
+}
+
+// answered says what can be done where the socket at path could not be opened.
+func answered(path string, err error) error {
+	switch op := (*net.OpError)(nil); {
+	case !errors.As(err, &op) || op.Op != "dial":
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the socket %s may not be opened: %w (hint: only the server's own user and root can)", path, op.Err)
+	default:
+		return fmt.Errorf("no server answers at %s: %w (hint: it needs admin.socket in its configuration; say by --socket or --config where that is)", path, op.Err)
 	}
-	return asRefused(err)
 }
 
 func newSessions(env func(string) (string, bool)) *cobra.Command {

@@ -232,7 +232,7 @@ func awsConfig(ctx context.Context, o Options, p profile) (aws.Config, error) {
 	}))
 	cfg, err := config.LoadDefaultConfig(ctx, opts...)
 	if err == nil && cfg.Region == "" {
-		err = errors.New("no region is configured")
+		err = errors.New("no region is configured: set AWS_REGION, or the key region")
 	}
 	return cfg, err
 }
