@@ -17,7 +17,7 @@ type Account struct {
 	// address, {yyyy} {MM} {dd} {HH} for the time of the login, in UTC unless local_time is set. A session keeps the
 	// directory that it began with, past midnight too.
 	Home string `yaml:"home" need:"yes"`
-	// Further trees by the directory in which they appear. The same names in braces work.
+	// Further trees by the directory in which they appear. The same names in braces work in the trees, not in these directories.
 	Mounts map[string]string `yaml:"mounts"`
 	// What happens to a file that would be overwritten, by an upload, a rename or a copy: yes replaces it; no refuses
 	// (553); rename stores the new one as name-1.ext, name-2.ext and so on, which the 150 reply tells.

@@ -86,6 +86,9 @@ func (k *checker) tree(at, home string, mounts map[string]string) {
 		here := at + ".mounts." + dir
 		k.place(here, place)
 		k.notUnix(here, place)
+		if strings.ContainsAny(dir, "{}") {
+			k.warnf(here, "braces are for homes and for the trees of mounts", "nothing is filled in in the directory of a mount")
+		}
 		switch c := path.Clean("/" + dir); {
 		case !strings.HasPrefix(dir, "/"):
 			k.errorf(here, fmt.Sprintf("write %q", c), "the directory of a mount begins with a slash")

@@ -52,7 +52,8 @@ type Config struct {
 	// How listings call the owners of files on disks: names (as the system has them), ids (their numbers), hidden. Names tell
 	// whoever may list which accounts the machine has.
 	Owners string `yaml:"owners" enum:"names,ids,hidden"`
-	// Tell times in the server's own zone instead of UTC.
+	// Tell times in the server's own zone instead of UTC: in LIST and MDTM, the log, and the directories of homes. The facts of MLST and
+	// MLSD and what MFMT sets are in UTC all the same, as clients that know these commands expect.
 	LocalTime bool `yaml:"local_time"`
 	// Let the kernel move files of local disks (sendfile). Only switch it off for file systems on which it fails.
 	Sendfile bool `yaml:"sendfile"`

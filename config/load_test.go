@@ -104,6 +104,8 @@ FILE:3: log.xferlog: /dev is a directory (hint: name a file in it)`},
 http_users: {url: "https://x/", secret: "whsec_?", account: {home: 'disk:/'}}
 `, `FILE:7: events.webhooks[1].secret: behind whsec_ is no base64 of a key (hint: make one with "openssl rand -base64 32")
 FILE:8: http_users.secret: behind whsec_ is no base64 of a key (hint: make one with "openssl rand -base64 32")`},
+		{"braces in the directory of a mount", head + "users: [{name: a, password: '$5$a$b', home: 'disk:/a', mounts: {'/x/{user}': 'disk:/b'}}]",
+			"FILE:2: users[0].mounts./x/{user}: warning: nothing is filled in in the directory of a mount (hint: braces are for homes and for the trees of mounts)"},
 		{"outbox nowhere", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a, webhooks: [{name: a, url: "https://x/", secret: s}]}`,
 			"FILE:3: events.outbox: there is no directory /nowhere (hint: make the directory, or correct the name)"},
 		{"outbox that nobody needs", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a}`, ""},

@@ -184,7 +184,7 @@ type Server struct {
 	Hosts []Host
 	// Version of the program is told to clients that ask for it with CSID; empty tells none.
 	Version string
-	// LocalTime tells times in LIST, MDTM and MLSD in the server's zone instead of UTC.
+	// LocalTime tells times in LIST and MDTM in the server's zone instead of UTC. Facts, as of MLSD, stay in UTC.
 	LocalTime bool
 	// NoSendfile moves downloads through user space. For measuring, and for file systems on which sendfile fails.
 	NoSendfile bool
