@@ -263,6 +263,8 @@ func (k *checker) ldap(l *LDAPUsers) {
 		switch {
 		case err != nil || u.Hostname() == "" || u.Scheme != "ldap" && u.Scheme != "ldaps":
 			k.errorf(here, "for example ldaps://directory.example.com", "%q is not a URL with ldap or ldaps", s)
+		case u.User != nil:
+			k.errorf(here, "use bind_dn and bind_password", "credentials do not belong into the URL")
 		case u.Scheme == "ldaps" && l.StartTLS:
 			k.warnf(here, "", "start_tls is for ldap:// URLs")
 		case u.Scheme == "ldap" && !l.StartTLS && !loopback(u.Hostname()):

@@ -106,6 +106,8 @@ http_users: {url: "https://x/", secret: "whsec_?", account: {home: 'disk:/'}}
 FILE:8: http_users.secret: behind whsec_ is no base64 of a key (hint: make one with "openssl rand -base64 32")`},
 		{"braces in the directory of a mount", head + "users: [{name: a, password: '$5$a$b', home: 'disk:/a', mounts: {'/x/{user}': 'disk:/b'}}]",
 			"FILE:2: users[0].mounts./x/{user}: warning: nothing is filled in in the directory of a mount (hint: braces are for homes and for the trees of mounts)"},
+		{"credentials in the URL of a directory", head + "ldap_users: {urls: ['ldaps://ann:secret@x'], base: o=x, account: {home: 'disk:/'}}",
+			"FILE:2: ldap_users.urls[0]: credentials do not belong into the URL (hint: use bind_dn and bind_password)"},
 		{"outbox nowhere", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a, webhooks: [{name: a, url: "https://x/", secret: s}]}`,
 			"FILE:3: events.outbox: there is no directory /nowhere (hint: make the directory, or correct the name)"},
 		{"outbox that nobody needs", "anonymous: {home: 'disk:/'}\n" + head + `events: {outbox: /nowhere/a}`, ""},

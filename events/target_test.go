@@ -109,6 +109,19 @@ func TestWebhookSecretOfStandardWebhooks(t *testing.T) {
 	}
 }
 
+// What a receiver's URL holds is not told by the error of a receiver that is away.
+func TestWebhookURLIsNotTold(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	srv.Close()
+	w, err := NewWebhook(srv.URL+"/s3cret?token=s3cret", "/ftp-gateway/test", nil, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Deliver(t.Context(), upload()); err == nil || strings.Contains(err.Error(), "s3cret") || errors.As(err, new(*Refusal)) {
+		t.Errorf("a receiver that is away: %v", err)
+	}
+}
+
 func TestCommandGetsValuesAndNoShell(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")

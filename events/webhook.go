@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -100,6 +102,9 @@ func (w *Webhook) Deliver(ctx context.Context, e Event) error {
 		r.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
 	}
 	res, err := w.client.Do(r)
+	if u, ok := errors.AsType[*neturl.Error](err); ok {
+		return u.Err // the URL may hold a secret of the receiver's, and the log has its name
+	}
 	if err != nil {
 		return err
 	}
