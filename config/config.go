@@ -315,7 +315,8 @@ type Local struct {
 	Atomic bool `yaml:"atomic"`
 	// Answer 226 only after the disk has the file and its directory entry (fsync).
 	Sync bool `yaml:"sync"`
-	// What happens to the part of a cut upload that has arrived: keep, so that the client can resume, or discard.
+	// What happens to the part of a cut upload that has arrived: keep, so that the client can resume, or discard. With atomic
+	// nothing is kept.
 	Cut string `yaml:"cut" enum:"keep,discard"`
 	// Make a user's home at the first login where it is missing. Without it such a login is refused.
 	CreateHome bool `yaml:"create_home"`

@@ -17,7 +17,8 @@ type Unix struct {
 	Atomic bool `yaml:"atomic"`
 	// Answer 226 only after the disk has the file and its directory entry (fsync).
 	Sync bool `yaml:"sync"`
-	// What happens to the part of a cut upload that has arrived: keep, so that the client can resume, or discard.
+	// What happens to the part of a cut upload that has arrived: keep, so that the client can resume, or discard. With atomic
+	// nothing is kept.
 	Cut string `yaml:"cut" enum:"keep,discard"`
 }
 
