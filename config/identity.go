@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -41,15 +42,34 @@ func (s *UserSet) Problem(i int, key, text, hint string) Problem {
 func (c *Config) ReadUsers() ([]*UserSet, Report) {
 	sets := []*UserSet{{Users: c.Users, conf: c}}
 	var report Report
+	read := map[string]string{}
+	again := func(at string, file Path) bool { // its users would all be there twice
+		name := filepath.Clean(string(file))
+		first, ok := read[name]
+		if ok {
+			report = append(report, c.Problem(at, fmt.Sprintf("%s is the file of %s already", file, first), ""))
+		} else {
+			read[name] = at
+		}
+		return ok
+	}
 	for i, file := range c.UsersFile {
-		set, found := c.usersFile(fmt.Sprintf("users_file[%d]", i), file)
+		at := fmt.Sprintf("users_file[%d]", i)
+		if again(at, file) {
+			continue
+		}
+		set, found := c.usersFile(at, file)
 		sets, report = append(sets, set), append(report, found...)
 	}
 	for i, h := range c.Htpasswd {
 		if h.File == "" {
 			continue // Check has told
 		}
-		set, found := c.htpasswd(fmt.Sprintf("htpasswd[%d].file", i), h)
+		at := fmt.Sprintf("htpasswd[%d].file", i)
+		if again(at, h.File) {
+			continue
+		}
+		set, found := c.htpasswd(at, h)
 		sets, report = append(sets, set), append(report, found...)
 	}
 	return sets, append(report, doubles(sets)...)

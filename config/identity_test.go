@@ -23,3 +23,28 @@ func TestEmptyUsersFile(t *testing.T) {
 		}
 	}
 }
+
+// TestUsersFileTwice names one file twice, which is one mistake and not one for each of its users.
+func TestUsersFileTwice(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"users.yaml": "- {name: ann, password: \"plain:x\", home: \"disk:/\"}\n- {name: bob, password: \"plain:x\", home: \"disk:/\"}\n",
+		"htpasswd":   "joe:$2y$05$x\n",
+		"c.yaml":     "backends: {disk: {type: local, path: .}}\nusers_file:\n- users.yaml\n- ./users.yaml\nhtpasswd:\n- {file: htpasswd, account: {home: 'disk:/'}}\n- {file: htpasswd, account: {home: 'disk:/x'}}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "c.yaml")
+	c, report := Load(file)
+	if report.Failed() {
+		t.Fatal(report)
+	}
+	sets, report := c.ReadUsers()
+	want := file + ":4: users_file[1]: " + filepath.Join(dir, "users.yaml") + " is the file of users_file[0] already\n" +
+		file + ":7: htpasswd[1].file: " + filepath.Join(dir, "htpasswd") + " is the file of htpasswd[0].file already\n"
+	if report.String() != want || len(sets) != 3 {
+		t.Errorf("%d sets and\n%s\nwant 3 and\n%s", len(sets), report, want)
+	}
+}

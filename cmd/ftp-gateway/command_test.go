@@ -287,8 +287,8 @@ func TestHashPassword(t *testing.T) {
 		t.Errorf("the hash does not fit its password: %v", err)
 	}
 	for _, in := range []string{"", "\n", "two\nlines\n", strings.Repeat("x", 5000)} {
-		if code, out, _ := call(t, in, nil, "hash-password"); code != exitRefused || out != "" {
-			t.Errorf("%.10q: exit %d, output %q, want exit 1", in, code, out)
+		if code, out, errs := call(t, in, nil, "hash-password"); code != exitRefused || out != "" || strings.Contains(errs, "auth:") {
+			t.Errorf("%.10q: exit %d, output %q, errors %q, want exit 1", in, code, out, errs)
 		}
 	}
 }

@@ -29,7 +29,7 @@ break at its end.`,
 			}
 			hash, err := auth.Hash(password)
 			if err != nil {
-				return refused{fmt.Errorf("ftp-gateway: %w", err)}
+				return refused{errors.New("ftp-gateway: " + trimPackage(err))}
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), hash)
 			return asRefused(err)
