@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -49,7 +50,7 @@ func (c *Config) Check() Report {
 	if c.Metrics.Address != "" {
 		k.address("metrics.address", c.Metrics.Address)
 		for _, l := range c.Listeners {
-			if l.Address == c.Metrics.Address && !strings.HasSuffix(l.Address, ":0") {
+			if l.Address == c.Metrics.Address && !strings.HasSuffix(l.Address, ":0") || samePort(l.Address, c.Metrics.Address) {
 				k.errorf("metrics.address", "", "%s is a listener for FTP as well", l.Address)
 				break
 			}
@@ -111,6 +112,8 @@ func (k *checker) listeners() {
 		k.address(at+".address", l.Address)
 		if seen[l.Address] && !strings.HasSuffix(l.Address, ":0") {
 			k.errorf(at+".address", "", "%s is there twice", l.Address)
+		} else if j := slices.IndexFunc(k.c.Listeners[:i], func(o Listener) bool { return samePort(o.Address, l.Address) }); j >= 0 {
+			k.errorf(at+".address", "choose another port, or name an address in each", "listeners[%d] (%s) has the port on this address already", j, k.c.Listeners[j].Address)
 		}
 		seen[l.Address] = true
 		k.session(at, l.Profile, l.Encoding, "", "")
@@ -163,6 +166,27 @@ func (k *checker) address(at, addr string) {
 	if strings.ContainsAny(host, " /@") || strings.Trim(host, "0123456789.") == "" && host != "" && !netipValid(host) {
 		k.errorf(at, "", "%q is neither an IP address nor a host name", host)
 	}
+}
+
+// samePort reports whether two addresses cannot be listened on by one machine: the port of both is the same, and one stands for
+// all addresses that the other could be.
+func samePort(a, b string) bool {
+	hostA, port, errA := net.SplitHostPort(a)
+	hostB, other, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || port != other || port == "0" || runtime.GOOS != "linux" {
+		return false
+	}
+	all := func(host string) bool { return host == "" || host == "::" }
+	ipA, errA := netip.ParseAddr(hostA)
+	ipB, errB := netip.ParseAddr(hostB)
+	switch {
+	case all(hostA), all(hostB):
+		return true
+	case errA != nil || errB != nil:
+		return false // what a name stands for is seen when it is bound
+	}
+	ipA, ipB = ipA.Unmap(), ipB.Unmap()
+	return ipA == ipB || ipA.Is4() && ipB.Is4() && (ipA.IsUnspecified() || ipB.IsUnspecified())
 }
 
 func netipValid(s string) bool { _, err := netip.ParseAddr(s); return err == nil }

@@ -15,10 +15,48 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
+
+// A port can be listened on once, however its addresses are written.
+func TestSamePort(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems have other rules")
+	}
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{":21", "10.0.0.1:21", true},
+		{":21", "[::1]:21", true},
+		{"[::]:21", "0.0.0.0:21", true},
+		{"0.0.0.0:21", "127.0.0.1:21", true},
+		{"0.0.0.0:21", "[::1]:21", false},
+		{"127.0.0.1:21", "[::ffff:127.0.0.1]:21", true},
+		{"127.0.0.1:21", "127.0.0.2:21", false},
+		{"127.0.0.1:21", "localhost:21", false},
+		{":21", "localhost:21", true},
+		{":21", "10.0.0.1:2121", false},
+		{":0", "127.0.0.1:0", false},
+		{":21", "nonsense", false},
+	} {
+		for _, pair := range [][2]string{{c.a, c.b}, {c.b, c.a}} {
+			if got := samePort(pair[0], pair[1]); got != c.want {
+				t.Errorf("samePort(%q, %q) = %v, want %v", pair[0], pair[1], got, c.want)
+			}
+		}
+	}
+	c, report := Parse("c.yaml", []byte("listeners:\n- {address: ':21'}\n- {address: '10.0.0.1:21'}\nmetrics: {address: '127.0.0.1:21'}\n"), os.LookupEnv)
+	want := `c.yaml:3: listeners[1].address: listeners[0] (:21) has the port on this address already (hint: choose another port, or name an address in each)
+c.yaml:4: metrics.address: :21 is a listener for FTP as well
+`
+	if report = append(report, c.Check()...); !strings.HasSuffix(report.String(), want) {
+		t.Errorf("got\n%s\nwant\n%s", report, want)
+	}
+}
 
 // Programs are files like others: their names are relative to the document.
 func TestProgramsAreRelativeToTheDocument(t *testing.T) {
