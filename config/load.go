@@ -102,27 +102,42 @@ func parseYAML(name string, data []byte) (*yaml.Node, Report) {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, Report{syntaxProblem(name, err)}
+		return nil, Report{syntaxProblem(name, data, err)}
 	}
 	if err := dec.Decode(&second); err == nil {
 		return nil, Report{{File: name, Line: second.Line, Text: "a second document begins here", Hint: `remove the line "---"`}}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, Report{syntaxProblem(name, err)}
+		return nil, Report{syntaxProblem(name, data, err)}
 	}
 	return doc.Content[0], nil
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
+// unknownAnchor is what a text that begins with "*" is told to be, without its line.
+var unknownAnchor = regexp.MustCompile(`^yaml: unknown anchor '(.*)' referenced$`)
+
 // syntaxProblem makes a problem of the text of a YAML error, which is all that the library gives.
-func syntaxProblem(file string, err error) Problem {
+func syntaxProblem(file string, data []byte, err error) Problem {
 	p := Problem{File: file, Text: err.Error()}
 	if m := yamlLine.FindStringSubmatch(p.Text); m != nil {
 		p.Line, _ = strconv.Atoi(m[1])
 		p.Text = "not YAML: " + p.Text[len(m[0]):]
 	}
-	if strings.Contains(p.Text, "cannot start any token") {
-		p.Hint = "indent with spaces, not with tabs"
+	lines := bytes.Split(data, []byte("\n"))
+	if m := unknownAnchor.FindStringSubmatch(err.Error()); m != nil {
+		p.Line = 1 + slices.IndexFunc(lines, func(l []byte) bool { return bytes.Contains(l, []byte("*"+m[1])) })
+	}
+	switch {
+	case strings.Contains(p.Text, "cannot start any token"):
+		p.Hint = "put the text in quotes"
+		if l := p.Line - 1; l >= 0 && l < len(lines) && bytes.HasPrefix(bytes.TrimLeft(lines[l], " "), []byte("\t")) {
+			p.Hint = "indent with spaces, not with tabs"
+		}
+	case strings.Contains(p.Text, "unknown anchor"), strings.Contains(p.Text, "expected alphabetic or numeric character"):
+		p.Hint = "put text that begins with * or & in quotes"
+	case strings.Contains(p.Text, "mapping values are not allowed"):
+		p.Hint = "put text with a colon and a space in it in quotes; keys of one mapping are indented alike"
 	}
 	return p
 }

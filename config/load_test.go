@@ -106,6 +106,10 @@ func TestMistakes(t *testing.T) {
 		{"empty", "# nothing\n", "FILE: warning: nobody can log in (hint: add users or anonymous)"},
 		{"syntax", "listeners: [\nlimits: {}\n", "FILE:2: not YAML: did not find expected ',' or ']'"},
 		{"tab", "limits:\n\tidle: 5m\n", "FILE:2: not YAML: found character that cannot start any token (hint: indent with spaces, not with tabs)"},
+		{"text that begins with a star", "banner: a\nusers:\n- {name: *cam7}\n", "FILE:3: not YAML: unknown anchor 'cam7' referenced (hint: put text that begins with * or & in quotes)"},
+		{"pattern without quotes", "banner: a\nanonymous: {publish_on_rename: [*.tmp -> *]}\n", "FILE:2: not YAML: did not find expected alphabetic or numeric character (hint: put text that begins with * or & in quotes)"},
+		{"text that begins with a sign", "limits: {}\nbanner: @x\n", "FILE:2: not YAML: found character that cannot start any token (hint: put the text in quotes)"},
+		{"text with a colon", "limits: {}\nbanner: the press: hello\n", "FILE:2: not YAML: mapping values are not allowed in this context (hint: put text with a colon and a space in it in quotes; keys of one mapping are indented alike)"},
 		{"two documents", "{}\n---\n{}\n", `FILE:2: a second document begins here (hint: remove the line "---")`},
 		{"not a mapping", "- a\n", "FILE:1: want keys and values here, have a list"},
 		{"several at once", "lisseners: []\nlimits:\n  idle: 5\n  stal: 2m\n  connect: soon\nbanner: [a]\n", `FILE:1: lisseners: unknown key "lisseners" (hint: did you mean "listeners"?)
