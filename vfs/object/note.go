@@ -38,6 +38,7 @@ type note struct {
 	Size     int64             `json:"size,omitempty"` // of the tail
 	Nonce    string            `json:"nonce"`          // makes each note another object
 	By       string            `json:"by,omitempty"`   // the process that wrote it
+	Age      time.Duration     `json:"age,omitempty"`  // how long before the note the writing began
 
 	// Of an upload that waits for a rename: see held.go.
 	Final string     `json:"final,omitempty"` // the key that it gets
@@ -97,6 +98,10 @@ func (p *Parks) read(ctx context.Context, noteKey string) (note, error) {
 	}
 	return n, nil
 }
+
+// since is when the writing of what was cut began, by the store's clock. What the name has got after that is newer, although the cut
+// may have been seen, and noted, much later: a connection that has died is silent.
+func (n note) since() time.Time { return n.mtime.Add(-n.Age) }
 
 // target is the key that the store knows the upload by.
 func (n note) target() string { return cmp.Or(n.Final, n.Key) }

@@ -142,7 +142,7 @@ func (t *tree) notedFile(ctx context.Context, prefix, noteKey string) (Attrs, er
 	if err != nil || pk.size == 0 {
 		return Attrs{}, err
 	}
-	return Attrs{Key: n.Key, Size: pk.size, ModTime: n.mtime, Stored: n.mtime}, nil
+	return Attrs{Key: n.Key, Size: pk.size, ModTime: n.mtime, Stored: n.since()}, nil
 }
 
 // fetchNoted asks for the files of the directory that are no objects yet. Its goroutine ends with the answer, or

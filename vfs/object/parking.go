@@ -23,9 +23,10 @@ const takenOver = 32
 // parking is the right to park one upload that is under way in this process.
 type parking struct {
 	p    *Parks
-	note note  // as it is, or will be, in the store
-	base int64 // bytes before this upload's own
-	kept bool  // there is a note in the store
+	note note      // as it is, or will be, in the store
+	base int64     // bytes before this upload's own
+	kept bool      // there is a note in the store
+	from time.Time // when the writing began
 	// left is closed when the upload, which is being parked, has let go of its key; nil while it is under way.
 	left chan struct{}
 }
@@ -42,7 +43,7 @@ func (p *Parks) begin(ctx context.Context, key string, o PutOptions) (Upload, *p
 		u, err := p.store.Put(ctx, key, o)
 		return u, nil, err
 	}
-	k := &parking{p: p, note: note{Key: key, Type: o.ContentType, Absent: o.IfAbsent, Metadata: o.Metadata, Tags: o.Tags}}
+	k := &parking{p: p, from: time.Now(), note: note{Key: key, Type: o.ContentType, Absent: o.IfAbsent, Metadata: o.Metadata, Tags: o.Tags}}
 	p.mu.Lock()
 	before := p.busy[key]
 	var left <-chan struct{}
@@ -108,7 +109,7 @@ func (k *parking) begun(ctx context.Context, id string) error {
 	if !mine {
 		return nil
 	}
-	n.Nonce, n.By = rand.Text(), k.p.self
+	n.Nonce, n.By, n.Age = rand.Text(), k.p.self, time.Since(k.from)
 	k.note.Nonce, k.note.By = n.Nonce, n.By
 	err, o := vfs.ErrBusy, PutOptions{IfAbsent: true}
 	var old note // that is to be replaced
@@ -225,6 +226,7 @@ func (p *Parks) resume(ctx context.Context, key string, offset int64) (u Upload,
 		return nil, k, 0, err
 	}
 	next := pk.note
+	k.from, next.Age = time.Now(), 0
 	if next.Nonce = rand.Text(); next.By != p.self {
 		next.By = p.self
 		pk.last += takenOver
@@ -371,7 +373,7 @@ func (k *parking) save(ctx context.Context, before int64, tail Body) error {
 	}
 	next := k.note
 	next.Nonce, next.By, next.Tail = rand.Text(), p.self, p.scratch("tails")
-	next.Off, next.Size = k.base+before, tail.Size()
+	next.Off, next.Size, next.Age = k.base+before, tail.Size(), time.Since(k.from)
 	if _, err := p.store.Save(ctx, next.Tail, tail, PutOptions{}); err != nil {
 		return err
 	}

@@ -102,6 +102,35 @@ func TestForeignFileOverACutUpload(t *testing.T) {
 	}
 }
 
+// A file that another process stores from its beginning, while this one has not seen yet that the client has left, is what has the
+// name: also when the cut is noted after that.
+func TestStoredBeforeTheCutIsSeen(t *testing.T) {
+	whole := bytesOf(5000)
+	synctest.Test(t, func(t *testing.T) {
+		one, m := newParks(t)
+		two := newProcess(t, m, one.b)
+		silent := startUpload(t, one, "/f", bytesOf(3000)) // and the connection is gone
+		time.Sleep(time.Minute)
+		if err := startUpload(t, two, "/f", whole).Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := vfs.Abort(silent, errors.New("stalled")); err != nil {
+			t.Fatal(err)
+		}
+		if size := sizeOf(t, two, "/f"); size != 5000 {
+			t.Errorf("SIZE %d, want 5000", size)
+		}
+		if entries, err := afero.ReadDir(two, "/"); err != nil || len(entries) != 1 || entries[0].Size() != 5000 {
+			t.Errorf("listed %v, %v; want 5000 bytes", entries, err)
+		}
+		if err := goOn(two, "/f", -1, []byte("more")); err != nil {
+			t.Fatal(err)
+		}
+		wantOnly(t, m, "f", append(whole[:5000:5000], "more"...))
+	})
+}
+
 // What a listing shows keeps its directory.
 func TestDirectoryOfACutUpload(t *testing.T) {
 	p, m := newParks(t)

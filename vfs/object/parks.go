@@ -84,7 +84,7 @@ func (p *Parks) find(ctx context.Context, key string) (*parked, *note, error) {
 		if herr != nil && !errors.Is(herr, fs.ErrNotExist) {
 			return nil, nil, herr
 		}
-		if herr == nil && newer(a, n.mtime) {
+		if herr == nil && newer(a, n.since()) {
 			return nil, &n, errSuperseded
 		}
 	}
@@ -97,9 +97,9 @@ var errSuperseded = errors.New("object: a newer file has the name of a cut uploa
 // clockSkew is how far the times of one store may be apart that it gave at the same moment.
 const clockSkew = 2 * time.Second
 
-// newer reports whether an object was certainly stored behind a note of that time. A large object may have the time at which its
+// newer reports whether an object was certainly stored after an upload had begun at that time. A large object may have the time at which its
 // upload began.
-func newer(a Attrs, note time.Time) bool { return a.Stored.After(note.Add(clockSkew)) }
+func newer(a Attrs, since time.Time) bool { return a.Stored.After(since.Add(clockSkew)) }
 
 // count asks the store how much there is of an upload.
 func (p *Parks) count(ctx context.Context, n note) (*parked, error) {
