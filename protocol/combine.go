@@ -86,6 +86,7 @@ type combining struct {
 
 // run returns the parts that could not be removed, with the reason.
 func (c combining) run(t *transfer, fsys afero.Fs) (left map[string]error, err error) {
+	fsys = vfs.WithContext(vfs.Whole(t.ctx), fsys)
 	f, sources, err := c.open(fsys)
 	if err != nil {
 		return nil, err
@@ -202,6 +203,7 @@ func (s *session) siteCPTO(arg string) {
 	}
 	s.beginWork("SITE CPTO", p, work{
 		do: func(t *transfer, fsys afero.Fs) (answer, error) {
+			fsys = vfs.WithContext(vfs.Whole(t.ctx), fsys)
 			if s.bounded() {
 				fi, err := vfs.StatFile(fsys, from)
 				if err != nil {

@@ -57,7 +57,7 @@ func (f *FS) openAt(name string, offset int64) (*writer, error) {
 	} else if n != nil {
 		return nil, errWaits(key, offset)
 	}
-	if p := f.t.o.Parks; p != nil {
+	if p := f.t.parks(f.ctx); p != nil {
 		w.u, w.park, w.size, err = p.resume(f.ctx, key, offset)
 		if err != nil || w.u != nil {
 			return w, err

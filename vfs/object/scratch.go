@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"strings"
+
+	"github.com/ftp-gateway/ftp-gateway/vfs"
 )
 
 // scratchDir holds what the program has to store beside the files: no client sees it.
@@ -20,9 +22,17 @@ func (t *tree) putOptions(name string, absent bool) PutOptions {
 	return PutOptions{IfAbsent: absent, ContentType: contentType(name), Metadata: t.o.Metadata, Tags: t.o.Tags}
 }
 
+// parks is where cut uploads are kept; nil for nowhere, and for work that neither leaves such nor goes on with one.
+func (t *tree) parks(ctx context.Context) *Parks {
+	if vfs.IsWhole(ctx) {
+		return nil
+	}
+	return t.o.Parks
+}
+
 // put begins a file, and the right to park it where there is one.
 func (t *tree) put(ctx context.Context, key string, o PutOptions) (Upload, *parking, error) {
-	if t.o.Parks != nil {
+	if t.parks(ctx) != nil {
 		return t.o.Parks.begin(ctx, key, o)
 	}
 	u, err := t.store.Put(ctx, key, o)
@@ -38,7 +48,7 @@ func (t *tree) parked(ctx context.Context, key string) (Attrs, error) {
 		}
 		return Attrs{}, err
 	}
-	if t.o.Parks == nil {
+	if t.parks(ctx) == nil {
 		return Attrs{}, nil
 	}
 	pk, _, err := t.o.Parks.find(ctx, key)

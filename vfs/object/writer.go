@@ -95,8 +95,12 @@ func (w *writer) Close() error {
 		w.fs.left.add(key, w.held)
 		return nil
 	}
-	if err := w.fs.t.replaced(ctx, key); err != nil {
-		w.fs.t.log().Warn("a file is stored, and an older one of its name that waits for its rename hides it", "key", key, "err", err)
+	gone := w.fs.t.replaced
+	if vfs.IsWhole(w.fs.ctx) {
+		gone = w.fs.t.taken
+	}
+	if err := gone(ctx, key); err != nil {
+		w.fs.t.log().Warn("a file is stored, and what was cut, or waits for its rename, under its name hides it", "key", key, "err", err)
 	}
 	return nil
 }
