@@ -115,8 +115,14 @@ func (k *parking) begun(ctx context.Context, id string) error {
 	var old note // that is to be replaced
 	for range holdTries {
 		if err = k.p.write(ctx, n, o); !errors.Is(err, vfs.ErrBusy) {
-			if k.kept = err == nil; k.kept && old.Key == n.Key && old.ID != "" && old.ID != n.ID {
-				_ = k.p.store.Forget(ctx, n.Key, old.ID) // of one that began later than this one, and was cut; or it is the janitor's
+			if k.kept = err == nil; k.kept && old.Key == n.Key {
+				if old.ID == n.ID {
+					old.ID = ""
+				}
+				if old.Tail == n.Tail { // this upload has gone on with it
+					old.Tail = ""
+				}
+				_ = k.p.forget(ctx, old) // of one that began later than this one, and was cut; or it is the janitor's
 			}
 			return err
 		}
@@ -400,6 +406,9 @@ func (k *parking) over(ctx context.Context) error {
 	now, rerr := k.p.read(ctx, k.p.noteKey(k.note.Key))
 	if errors.Is(rerr, fs.ErrNotExist) || rerr == nil && (now.ID != k.note.ID || now.ID == "" && now.Nonce != k.note.Nonce) {
 		return err // another's
+	}
+	if rerr == nil && now.Nonce != k.note.Nonce { // another process went on with it, and may have stored more
+		rerr = k.p.forget(ctx, now)
 	}
 	if rerr == nil {
 		rerr = k.p.store.Delete(ctx, k.p.noteKey(k.note.Key), now.etag)

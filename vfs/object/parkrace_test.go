@@ -98,3 +98,48 @@ func someOperation(f *object.FS, r *rand.Rand) {
 		}
 	}
 }
+
+// Of two processes that upload one file, the one that stores it removes what the other one has left of it.
+func TestStoredAfterAnotherProcessWasCut(t *testing.T) {
+	t.Run("begun anew", func(t *testing.T) {
+		one, m := newParks(t)
+		whole := bytesOf(2*parkPart + 5)
+		f := startUpload(t, one, "/f", whole[:100])
+		cutUpload(t, newProcess(t, m, one.b), "/f", whole[:60])
+		if _, err := f.Write(whole[100:]); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantOnly(t, m, "f", whole)
+	})
+	t.Run("gone on with", func(t *testing.T) {
+		one, m := newParks(t)
+		two := newProcess(t, m, one.b)
+		whole := bytesOf(2*parkPart + 5)
+		f := startUpload(t, one, "/f", whole[:2*parkPart+1])
+		for end := time.Now().Add(10 * time.Second); sizeOf(t, two, "/f") != 2*parkPart; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("SIZE %d", sizeOf(t, two, "/f"))
+			}
+		}
+		g, err := two.OpenAt("/f", 2*parkPart)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Write(whole[2*parkPart : 2*parkPart+3]); err != nil {
+			t.Fatal(err)
+		}
+		if err := vfs.Abort(g, errors.New("cut")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(whole[2*parkPart+1:]); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantOnly(t, m, "f", whole)
+	})
+}
