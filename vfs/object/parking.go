@@ -332,7 +332,7 @@ func leave(ctx context.Context, u Upload) error {
 	return u.(Parkable).Park(ctx, nil)
 }
 
-// worth reports whether an upload that ended with err can be continued. What the store has
+// worth reports whether an upload that ended with err can be continued. What the store, or a limit, has
 // refused will be refused again.
 func worth(err error) bool {
 	return !slices.ContainsFunc([]error{fs.ErrPermission, fs.ErrExist, vfs.ErrTooLarge, vfs.ErrQuota, vfs.ErrFull,

@@ -3,6 +3,7 @@ package object_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -285,5 +286,25 @@ func TestLatePartOfAnotherProcess(t *testing.T) {
 	got, _ := m.Object("y")
 	if want := slices.Concat(mine[:2*parkPart], theirs, []byte("end")); !bytes.Equal(got, want) {
 		t.Errorf("%d bytes, want %d; the third part is of %q", len(got), len(want), got[2*parkPart])
+	}
+}
+
+// An upload that a limit has ended is not kept: it would be refused again.
+func TestRefusedUploadIsNotKept(t *testing.T) {
+	for _, size := range []int{100, 2*parkPart + 5} {
+		p, m := newParks(t)
+		m.Set("f", bytesOf(50))
+		refused := fmt.Errorf("limit of the configuration: %w", vfs.ErrTooLarge)
+		if err := vfs.Abort(startUpload(t, p, "/f", bytesOf(size)), refused); err != nil {
+			t.Fatal(err)
+		}
+		if n := sizeOf(t, p, "/f"); n != 50 {
+			t.Errorf("SIZE %d, want 50", n)
+		}
+		cutUpload(t, p, "/f", bytesOf(size))
+		if err := vfs.Abort(goOnWith(t, p, int64(size)), refused); err != nil {
+			t.Fatal(err)
+		}
+		wantOnly(t, m, "f", bytesOf(50))
 	}
 }

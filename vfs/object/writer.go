@@ -118,7 +118,7 @@ func (w *writer) Stored() vfs.Stored {
 	return s
 }
 
-// Abort implements vfs.Aborter. With Options.Parks what has arrived is kept for a resume.
+// Abort implements vfs.Aborter. With Options.Parks what has arrived is kept for a resume, unless the file was refused.
 func (w *writer) Abort(cause error) error {
 	if w.ended {
 		return nil
@@ -126,7 +126,7 @@ func (w *writer) Abort(cause error) error {
 	w.ended = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.fs.ctx), w.fs.t.o.AbortTimeout)
 	defer cancel()
-	if w.park != nil && w.size > 0 && worth(w.err) {
+	if w.park != nil && w.size > 0 && worth(w.err) && worth(cause) {
 		return w.fail("park", w.park.park(ctx, w.u))
 	}
 	err := w.u.Abort(ctx)
