@@ -59,6 +59,7 @@ func (f *FS) openAt(name string, offset int64) (*writer, error) {
 	}
 	if p := f.t.parks(f.ctx); p != nil {
 		w.u, w.park, w.size, err = p.resume(f.ctx, key, offset)
+		w.look = w.size
 		if err != nil || w.u != nil {
 			return w, err
 		}

@@ -13,3 +13,6 @@ func (m *Mem) ExpireUploads() {
 	defer m.mu.Unlock()
 	clear(m.uploads)
 }
+
+// LookEvery sets after how many bytes an upload looks whether another process has gone on with it.
+func (p *Parks) LookEvery(n int64) { p.look = n }

@@ -20,6 +20,10 @@ const parkWait = 5 * time.Second
 // land behind that.
 const takenOver = 32
 
+// lookEvery is less than takenOver parts, with those under way, so that a process that does not know of the other one never comes to
+// the other's numbers: what it stored there would count as the other's.
+const lookEvery = 64 << 20
+
 // parking is the right to park one upload that is under way in this process.
 type parking struct {
 	p    *Parks
@@ -110,7 +114,9 @@ func (k *parking) begun(ctx context.Context, id string) error {
 		return nil
 	}
 	n.Nonce, n.By, n.Age = rand.Text(), k.p.self, time.Since(k.from)
+	k.p.mu.Lock()
 	k.note.Nonce, k.note.By = n.Nonce, n.By
+	k.p.mu.Unlock()
 	err, o := vfs.ErrBusy, PutOptions{IfAbsent: true}
 	var old note // that is to be replaced
 	for range holdTries {
@@ -141,6 +147,21 @@ func (k *parking) begun(ctx context.Context, id string) error {
 		}
 	}
 	return err
+}
+
+// taken returns vfs.ErrBusy if another process goes on with the parts of this upload.
+func (k *parking) taken(ctx context.Context) error {
+	k.p.mu.Lock()
+	mine := k.note
+	k.p.mu.Unlock()
+	if mine.ID == "" {
+		return nil
+	}
+	now, err := k.p.read(ctx, k.p.noteKey(mine.Key))
+	if err == nil && now.ID == mine.ID && now.Nonce != mine.Nonce {
+		return fmt.Errorf("object: another process goes on with %q: %w", mine.Key, vfs.ErrBusy)
+	}
+	return nil // or nobody knows; the end tells
 }
 
 // owner reports whether this upload still is the one that may be parked under its key.

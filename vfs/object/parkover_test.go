@@ -308,3 +308,44 @@ func TestRefusedUploadIsNotKept(t *testing.T) {
 		wantOnly(t, m, "f", bytesOf(50))
 	}
 }
+
+// A client that sends on although another process goes on with its upload, by another client, does not come to the numbers of the other's parts.
+func TestManyLatePartsOfAnotherProcess(t *testing.T) {
+	b := object.NewBudget(16 << 20)
+	m := object.NewMem(b, parkPart)
+	one, two, three := newProcess(t, m, b), newProcess(t, m, b), newProcess(t, m, b)
+	one.parks.LookEvery(12 * parkPart)
+	late := startUpload(t, one, "/y", bytes.Repeat([]byte{'1'}, 2*parkPart+1))
+	for end := time.Now().Add(10 * time.Second); sizeOf(t, two, "/y") != 2*parkPart; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("SIZE %d", sizeOf(t, two, "/y"))
+		}
+	}
+	f, err := two.OpenAt("/y", 2*parkPart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := bytes.Repeat([]byte{'2'}, parkPart)
+	if _, err := f.Write(theirs); err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.Abort(f, errors.New("cut")); err != nil {
+		t.Fatal(err)
+	}
+	for range 60 {
+		if _, err = late.Write(bytes.Repeat([]byte{'1'}, parkPart)); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, vfs.ErrBusy) {
+		t.Errorf("the first goes on: %v", err)
+	}
+	vfs.Abort(late, err)
+	if err := goOn(three, "/y", 3*parkPart, []byte("end")); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := m.Object("y")
+	if want := slices.Concat(bytes.Repeat([]byte{'1'}, 2*parkPart), theirs, []byte("end")); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, want %d; the third part is of %q", len(got), len(want), got[2*parkPart])
+	}
+}

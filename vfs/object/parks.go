@@ -27,6 +27,7 @@ type Parks struct {
 
 	store  Continuer
 	prefix string // ends with a slash
+	look   int64  // after so many bytes an upload looks whether another process has gone on with it
 
 	*running
 }
@@ -46,7 +47,7 @@ func NewParks(store Store, prefix string) (*Parks, error) {
 	if !ok {
 		return nil, fmt.Errorf("object: park uploads: %w", errors.ErrUnsupported)
 	}
-	return &Parks{store: c, prefix: prefix, running: &running{self: rand.Text(), busy: make(map[string]*parking)}}, nil
+	return &Parks{store: c, prefix: prefix, look: lookEvery, running: &running{self: rand.Text(), busy: make(map[string]*parking)}}, nil
 }
 
 // On returns the parks for a login that reaches the same bucket by another Store, and perhaps may use another

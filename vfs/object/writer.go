@@ -24,6 +24,7 @@ type writer struct {
 	park  *parking // nil where a cut upload is discarded
 	held  string   // the id of a file that waits for its rename once it is whole
 	size  int64
+	look  int64 // how large it was when it was last looked whether the upload is still this process's
 	fresh bool  // nothing had the name when the file was opened to be appended to
 	err   error // of the first Write that failed
 	ended bool
@@ -45,6 +46,13 @@ func (w *writer) Write(p []byte) (int, error) {
 	}
 	if w.err != nil {
 		return 0, w.err
+	}
+	if w.park != nil && w.size-w.look >= w.park.p.look {
+		w.look = w.size
+		if err := w.park.taken(w.fs.ctx); err != nil {
+			w.err = w.fail("write", err)
+			return 0, w.err
+		}
 	}
 	n, err := w.u.Write(p)
 	w.size += int64(n)
