@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"os"
 	"slices"
 
 	"github.com/spf13/afero"
@@ -100,8 +101,9 @@ func (c combining) run(t *transfer, fsys afero.Fs) (left map[string]error, err e
 		vfs.Abort(f, err)
 		return nil, err
 	}
+	copied := map[string]os.FileInfo{}
 	for _, p := range sources {
-		if err = copyInto(t, &boundWriter{f, limit}, fsys, p); err != nil {
+		if copied[p], err = copyInto(t, &boundWriter{f, limit}, fsys, p); err != nil {
 			vfs.Abort(f, err)
 			return nil, err
 		}
@@ -112,11 +114,23 @@ func (c combining) run(t *transfer, fsys afero.Fs) (left map[string]error, err e
 	left = map[string]error{}
 	for _, p := range c.parts {
 		// One that is named twice is gone the second time.
-		if err := vfs.RemoveFile(fsys, p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := removeCopied(fsys, p, copied[p]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			left[p] = err
 		}
 	}
 	return left, nil
+}
+
+// removeCopied removes a part, unless somebody has stored another file under its name since it was copied.
+func removeCopied(fsys afero.Fs, p string, was os.FileInfo) error {
+	now, err := vfs.StatFile(fsys, p)
+	if err != nil {
+		return err
+	}
+	if !vfs.Unchanged(was, now) {
+		return &fs.PathError{Op: "remove", Path: p, Err: vfs.ErrBusy}
+	}
+	return vfs.RemoveFile(fsys, p)
 }
 
 // open opens the target so that nobody sees a part of it, and tells what has to be written. Where
@@ -147,22 +161,22 @@ func (c combining) open(fsys afero.Fs) (f afero.File, sources []string, err erro
 	return f, append([]string{c.target}, c.parts...), err
 }
 
-// copyInto writes what the file p holds to w.
-func copyInto(t *transfer, w io.Writer, fsys afero.Fs, p string) error {
+// copyInto writes what the file p holds to w, and returns what it was.
+func copyInto(t *transfer, w io.Writer, fsys afero.Fs, p string) (os.FileInfo, error) {
 	src, err := vfs.OpenFrom(fsys, p, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer src.Close()
 	fi, err := src.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if fi.IsDir() {
-		return &fs.PathError{Op: "combine", Path: p, Err: vfs.ErrIsDir}
+		return nil, &fs.PathError{Op: "combine", Path: p, Err: vfs.ErrIsDir}
 	}
 	_, err = readInto(t, w, src, math.MaxInt64)
-	return err
+	return fi, err
 }
 
 // siteCPFR and siteCPTO copy a file, as RNFR and RNTO rename one: 350, then 250 when the copy is

@@ -113,6 +113,9 @@ type Attrs struct {
 	Sys any
 }
 
+// Version implements vfs.Versioned.
+func (a Attrs) Version() string { return a.ETag }
+
 // Page is one page of a listing.
 type Page struct {
 	Objects  []Attrs  // sorted by key
