@@ -183,6 +183,8 @@ func (s *schemer) value(v, ex reflect.Value, key, enum, need string) any {
 			return words(enum)
 		case key == "permissions":
 			return ref("permissions")
+		case need == "some":
+			return object{{"minLength", 1}, {"allOf", []object{ref("text")}}}
 		}
 		return text(needed)
 	case reflect.Pointer:

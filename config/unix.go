@@ -11,7 +11,7 @@ import (
 // what is allowed, and files belong to who has stored them. Linux only; the server has to run as root.
 type Unix struct {
 	// The directory that the paths of homes begin in.
-	Path Path `yaml:"path"`
+	Path Path `yaml:"path" need:"some"`
 	// Write into a temporary file and rename it when the upload is complete. Without it files are written in
 	// place, as classic FTP servers do.
 	Atomic bool `yaml:"atomic"`
