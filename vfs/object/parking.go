@@ -120,7 +120,8 @@ func (k *parking) begun(ctx context.Context, id string) error {
 	err, o := vfs.ErrBusy, PutOptions{IfAbsent: true}
 	var old note // that is to be replaced
 	for range holdTries {
-		if err = k.p.write(ctx, n, o); !errors.Is(err, vfs.ErrBusy) {
+		var etag string
+		if etag, err = k.p.save(ctx, n, o); !errors.Is(err, vfs.ErrBusy) {
 			if k.kept = err == nil; k.kept && old.Key == n.Key {
 				if old.ID == n.ID {
 					old.ID = ""
@@ -129,6 +130,12 @@ func (k *parking) begun(ctx context.Context, id string) error {
 					old.Tail = ""
 				}
 				_ = k.p.forget(ctx, old) // of one that began later than this one, and was cut; or it is the janitor's
+			}
+			if k.kept && etag != "" && !k.owner() { // another one has begun meanwhile, and looked for the note before it was there
+				k.kept = false
+				if err = k.p.store.Delete(ctx, k.p.noteKey(n.Key), etag); errors.Is(err, vfs.ErrBusy) {
+					err = nil
+				}
 			}
 			return err
 		}
@@ -385,7 +392,7 @@ func (k *parking) save(ctx context.Context, before int64, tail Body) error {
 			return err
 		default:
 			mine = false
-			if err != nil && k.note.Tail != "" { // given up, and nobody else's
+			if k.note.Tail != "" && (err != nil || now.Tail != k.note.Tail) { // given up, and nobody else's
 				if err := p.store.Delete(ctx, k.note.Tail, ""); err != nil {
 					return err
 				}

@@ -194,3 +194,41 @@ func (p *Parks) remove(ctx context.Context, key string) (bool, error) {
 	p.made.forget(key)
 	return true, p.drop(ctx, n)
 }
+
+// supplant is remove for a key that has got another file: an upload that is under way here ends itself, but nobody goes on with it.
+func (p *Parks) supplant(ctx context.Context, key string) error {
+	p.mu.Lock()
+	under := p.busy[key]
+	var left <-chan struct{}
+	if under != nil {
+		left = under.left
+	}
+	delete(p.busy, key)
+	p.mu.Unlock()
+	if left != nil { // what it is about to note is to be removed, too
+		t := time.NewTimer(parkWait)
+		defer t.Stop()
+		select {
+		case <-left:
+			under = nil
+		case <-t.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	n, err := p.read(ctx, p.noteKey(key))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && n.Key != key:
+		return nil
+	case err != nil:
+		return err
+	}
+	p.made.forget(key)
+	if under == nil || n.ID == "" || under.id() != n.ID {
+		return p.drop(ctx, n)
+	}
+	if err = p.store.Delete(ctx, p.noteKey(key), n.etag); errors.Is(err, vfs.ErrBusy) {
+		err = nil
+	}
+	return err
+}

@@ -87,7 +87,7 @@ func (t *tree) replaced(ctx context.Context, key string) error {
 // taken removes what is parked of a key, or waits under it, that a rename or a copy has given to another file.
 func (t *tree) taken(ctx context.Context, key string) error {
 	if t.o.Parks != nil {
-		if _, err := t.o.Parks.remove(ctx, key); err != nil {
+		if err := t.o.Parks.supplant(ctx, key); err != nil {
 			return err
 		}
 	}

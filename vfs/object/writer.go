@@ -86,6 +86,7 @@ func (w *writer) Close() error {
 	w.ended = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.fs.ctx), w.fs.t.o.CommitTimeout)
 	defer cancel()
+	alone := w.park != nil && w.park.owner() // else nothing has kept others from leaving something under the name
 	err := w.u.Commit(ctx)
 	if w.park != nil {
 		// What could not be removed is the janitor's. The file is what it is.
@@ -104,7 +105,7 @@ func (w *writer) Close() error {
 		return nil
 	}
 	gone := w.fs.t.replaced
-	if vfs.IsWhole(w.fs.ctx) {
+	if !alone {
 		gone = w.fs.t.taken
 	}
 	if err := gone(ctx, key); err != nil {
