@@ -70,6 +70,38 @@ func (t *tree) anyWaitsBelow(ctx context.Context, prefix string) (bool, error) {
 	return false, nil
 }
 
+// anyCutBelow reports whether cut uploads are shown anywhere below a prefix. Like anyWaitsBelow it looks at all notes there are, if they are not
+// too many.
+func (t *tree) anyCutBelow(ctx context.Context, prefix string) (bool, error) {
+	if t.o.Parks == nil {
+		return false, nil
+	}
+	seen := 0
+	for n, err := range t.o.Parks.notes(ctx) {
+		if err != nil {
+			return false, err
+		}
+		if n.err == nil && n.note.Final == "" && strings.HasPrefix(n.note.Key, prefix) {
+			pk, err := t.o.Parks.count(ctx, n.note)
+			if err == nil && pk.size > 0 {
+				return true, nil
+			}
+			if err != nil && !errors.Is(err, errGone) {
+				return false, err
+			}
+		}
+		if n.err != nil && !errors.Is(n.err, fs.ErrNotExist) && !errors.Is(n.err, errBadNote) {
+			return false, n.err
+		}
+		if seen++; seen >= mostListed {
+			t.log().Warn("too many files are cut or wait for their rename: a directory is renamed without a look at all of them",
+				"prefix", prefix, "looked_at", seen)
+			break
+		}
+	}
+	return false, nil
+}
+
 // noted returns the files directly below a prefix that are no objects yet: one List, and one Get for each, two for one that was cut. It
 // reports whether there are more than it has looked at.
 func (t *tree) noted(ctx context.Context, prefix string) (found map[string]Attrs, more bool, err error) {

@@ -111,6 +111,11 @@ func (r *dirRename) run() error {
 	if err != nil {
 		return err
 	}
+	if !taken { // a cut upload is listed, so the directory is not free
+		if any, err := f.t.anyCutBelow(f.ctx, r.dst); err != nil || any {
+			return cmp.Or(err, vfs.ErrNotEmpty)
+		}
+	}
 	if m, ok := f.t.store.(PrefixMover); ok && !taken && marker.Key == "" {
 		if err := m.MovePrefix(f.ctx, r.dst, r.src); !errors.Is(err, errors.ErrUnsupported) {
 			return err

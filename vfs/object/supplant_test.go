@@ -134,3 +134,20 @@ func TestTailOfASupplantedUpload(t *testing.T) {
 		t.Errorf("the store has %q, and %d open uploads", keys, m.Pending())
 	}
 }
+
+// A directory is not renamed onto one in which cut uploads are listed, however deep: they would hide what comes there.
+func TestDirectoryOverCutUploads(t *testing.T) {
+	p, m := newParks(t)
+	m.Set("d/s/f", bytesOf(5000))
+	cutUpload(t, p, "/e/s/f", bytesOf(100))
+	if err := p.Rename("/d", "/e"); !errors.Is(err, vfs.ErrNotEmpty) {
+		t.Errorf("RNTO: %v, want vfs.ErrNotEmpty", err)
+	}
+	if err := p.Remove("/e/s/f"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Rename("/d", "/e"); err != nil {
+		t.Errorf("RNTO behind DELE: %v", err)
+	}
+	wantOnly(t, m, "e/s/f", bytesOf(5000))
+}
