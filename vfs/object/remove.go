@@ -38,7 +38,7 @@ func (f *FS) removeFile(name string) error {
 		return vfs.ErrIsDir
 	}
 	dropped := false
-	p := f.t.o.Parks
+	p := f.t.parks(f.ctx)
 	if _, ok := f.t.predict(name); ok {
 		p = f.t.o.Pending
 	}

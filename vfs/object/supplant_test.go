@@ -3,11 +3,13 @@ package object_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ftp-gateway/ftp-gateway/vfs"
+	"github.com/ftp-gateway/ftp-gateway/vfs/object"
 )
 
 // An upload that was under way when its name got another file does not hide that when it is cut.
@@ -150,4 +152,21 @@ func TestDirectoryOverCutUploads(t *testing.T) {
 		t.Errorf("RNTO behind DELE: %v", err)
 	}
 	wantOnly(t, m, "e/s/f", bytesOf(5000))
+}
+
+// Work that neither sees nor adds to a cut upload does not remove it with the file either.
+func TestRemovedBesideACutUpload(t *testing.T) {
+	p, m := newParks(t)
+	m.Set("f", []byte("old"))
+	cutUpload(t, p, "/f", bytesOf(100))
+	if err := p.WithContext(vfs.Whole(t.Context())).(*object.FS).RemoveFile("/f"); err != nil {
+		t.Fatal(err)
+	}
+	if size := sizeOf(t, p, "/f"); size != 100 {
+		t.Errorf("SIZE %d, want 100", size)
+	}
+	if err := goOn(p, "/f", 100, []byte("on")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	wantOnly(t, m, "f", append(bytesOf(100), "on"...))
 }
