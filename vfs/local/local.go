@@ -358,7 +358,10 @@ func (l *FS) RemoveAll(name string) error {
 
 // Rename gives a file or directory another name. A file that has that name is
 // replaced; a directory is not.
-func (l *FS) Rename(oldname, newname string) error {
+func (l *FS) Rename(oldname, newname string) error { return l.rename(oldname, newname, l.root.Rename) }
+
+// rename is a rename by do, which gets the names below the root.
+func (l *FS) rename(oldname, newname string, do func(oldrel, newrel string) error) error {
 	oldrel, err := l.inside("rename", oldname)
 	if err != nil {
 		return err
@@ -367,7 +370,7 @@ func (l *FS) Rename(oldname, newname string) error {
 	if err != nil {
 		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: errors.Unwrap(err)}
 	}
-	if err := l.root.Rename(oldrel, newrel); err != nil {
+	if err := do(oldrel, newrel); err != nil {
 		return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: l.kind(err)}
 	}
 	return l.syncParents(newname, oldrel, newrel)

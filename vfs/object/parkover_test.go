@@ -257,22 +257,7 @@ func TestLatePartOfAnotherProcess(t *testing.T) {
 	one, two, three := newProcess(t, m, b), newProcess(t, m, b), newProcess(t, m, b)
 	mine := bytes.Repeat([]byte{'1'}, 4*parkPart)
 	late := startUpload(t, one, "/y", mine[:2*parkPart+1]) // two parts, and the connection is gone
-	for deadline := time.Now().Add(5 * time.Second); sizeOf(t, two, "/y") != 2*parkPart; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("SIZE %d", sizeOf(t, two, "/y"))
-		}
-	}
-	f, err := two.OpenAt("/y", 2*parkPart)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := bytes.Repeat([]byte{'2'}, parkPart)
-	if _, err := f.Write(theirs); err != nil {
-		t.Fatal(err)
-	}
-	if err := vfs.Abort(f, errors.New("cut")); err != nil {
-		t.Fatal(err)
-	}
+	theirs := goOnAndBeCut(t, two)
 	// What the first had in memory lands now.
 	if _, err := late.Write(mine[2*parkPart+1:]); err != nil {
 		t.Fatal(err)
@@ -316,22 +301,8 @@ func TestManyLatePartsOfAnotherProcess(t *testing.T) {
 	one, two, three := newProcess(t, m, b), newProcess(t, m, b), newProcess(t, m, b)
 	one.parks.LookEvery(12 * parkPart)
 	late := startUpload(t, one, "/y", bytes.Repeat([]byte{'1'}, 2*parkPart+1))
-	for end := time.Now().Add(10 * time.Second); sizeOf(t, two, "/y") != 2*parkPart; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("SIZE %d", sizeOf(t, two, "/y"))
-		}
-	}
-	f, err := two.OpenAt("/y", 2*parkPart)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := bytes.Repeat([]byte{'2'}, parkPart)
-	if _, err := f.Write(theirs); err != nil {
-		t.Fatal(err)
-	}
-	if err := vfs.Abort(f, errors.New("cut")); err != nil {
-		t.Fatal(err)
-	}
+	theirs := goOnAndBeCut(t, two)
+	var err error
 	for range 60 {
 		if _, err = late.Write(bytes.Repeat([]byte{'1'}, parkPart)); err != nil {
 			break
@@ -348,4 +319,26 @@ func TestManyLatePartsOfAnotherProcess(t *testing.T) {
 	if want := slices.Concat(bytes.Repeat([]byte{'1'}, 2*parkPart), theirs, []byte("end")); !bytes.Equal(got, want) {
 		t.Errorf("%d bytes, want %d; the third part is of %q", len(got), len(want), got[2*parkPart])
 	}
+}
+
+// goOnAndBeCut waits until another process has stored two parts of /y, goes on there with a third, which it returns, and is cut.
+func goOnAndBeCut(t *testing.T, p *process) []byte {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); sizeOf(t, p, "/y") != 2*parkPart; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("SIZE %d", sizeOf(t, p, "/y"))
+		}
+	}
+	f, err := p.OpenAt("/y", 2*parkPart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := bytes.Repeat([]byte{'2'}, parkPart)
+	if _, err := f.Write(third); err != nil {
+		t.Fatal(err)
+	}
+	if err := vfs.Abort(f, errors.New("cut")); err != nil {
+		t.Fatal(err)
+	}
+	return third
 }

@@ -167,18 +167,7 @@ func TestMany(t *testing.T) {
 		})
 	}
 	all.Wait()
-	sum := int64(0)
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range files {
-		fi, err := e.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += fi.Size()
-	}
+	sum := stored(t, dir)
 	if sum > 1000 {
 		t.Errorf("%d bytes are stored, 1000 are allowed", sum)
 	}
@@ -249,7 +238,16 @@ func TestRenamedWhileWritten(t *testing.T) {
 		}
 		wantNil(t, "close", f.Close())
 	}
-	var sum int64
+	sum := stored(t, dir)
+	if sum > 100 {
+		t.Errorf("%d bytes are stored, 100 are allowed", sum)
+	}
+	wantLeft(t, "in the end", q, 100-sum)
+}
+
+// stored returns how many bytes the files of a directory have.
+func stored(t *testing.T, dir string) (sum int64) {
+	t.Helper()
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -261,8 +259,5 @@ func TestRenamedWhileWritten(t *testing.T) {
 		}
 		sum += fi.Size()
 	}
-	if sum > 100 {
-		t.Errorf("%d bytes are stored, 100 are allowed", sum)
-	}
-	wantLeft(t, "in the end", q, 100-sum)
+	return sum
 }
